@@ -1,0 +1,117 @@
+"""The contracts of the published tables, read from `schemas/`: the one source of truth for columns and keys."""
+
+from functools import cache
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from etl.errors import DataError, UsageError
+from etl.resources import resource_folder
+
+ColumnType = Literal["string", "bool", "int16", "int32", "int64", "double"]
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "double": pa.float64(),
+}
+
+
+class Column(BaseModel):
+    """One column: its name, type, unit and meaning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    type: ColumnType
+    unit: str | None
+    nullable: bool
+    description: str
+
+    @property
+    def field(self) -> pa.Field:
+        """The column as an Arrow field, description and unit in its metadata."""
+        metadata = {"description": self.description} | ({"unit": self.unit} if self.unit else {})
+        return pa.field(self.name, ARROW_TYPES[self.type], nullable=self.nullable, metadata=metadata)
+
+
+class Contract(BaseModel):
+    """One published table: columns, key, partition and warnings, under a semantic version."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: str
+    title: str
+    description: str
+    key: tuple[str, ...]
+    partition: Literal["year"] | None
+    warnings: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @model_validator(mode="after")
+    def _key_is_there(self) -> "Contract":
+        missing = [name for name in self.key if name not in self.column_names]
+        if missing or len(set(self.column_names)) != len(self.columns):
+            raise ValueError(f"{self.name}: key columns missing ({missing}) or a column named twice")
+        return self
+
+    @property
+    def column_names(self) -> list[str]:
+        """Column names in published order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow schema the table is written with; never inferred."""
+        return pa.schema([column.field for column in self.columns])
+
+    def empty(self) -> pa.Table:
+        """The table without rows."""
+        return self.arrow_schema.empty_table()
+
+    def conform(self, table: pa.Table) -> pa.Table:
+        """Bring `table` into the contract: its columns in order and type, sorted by key, absent columns null.
+
+        Raises DataError for a column the contract does not know, and for a null where none may be.
+        """
+        unknown = sorted(set(table.column_names) - set(self.column_names))
+        if unknown:
+            raise DataError(f"table {self.name}: columns not in its contract: {', '.join(unknown)}")
+        arrays = [_column_as(table, column, self.name) for column in self.columns]
+        result = pa.table(arrays, schema=self.arrow_schema)
+        return result.sort_by([(name, "ascending") for name in self.key]) if result.num_rows > 1 else result
+
+
+def _column_as(table: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
+    kind = ARROW_TYPES[column.type]
+    if column.name not in table.column_names:
+        values = pa.chunked_array([pa.nulls(table.num_rows, kind)])
+    else:
+        values = table.column(column.name)
+        if pa.types.is_dictionary(values.type):
+            values = pc.cast(values, values.type.value_type)
+        values = pc.cast(values, kind)
+    if not column.nullable and values.null_count:
+        raise DataError(f"table {table_name}: {values.null_count} rows have no {column.name}")
+    return values
+
+
+@cache
+def contracts() -> dict[str, Contract]:
+    """All contracts by table name, in alphabetical order."""
+    files = sorted(resource_folder("schemas").glob("*.json"))
+    return {file.stem: Contract.model_validate_json(file.read_text("utf-8")) for file in files}
+
+
+def contract(table: str) -> Contract:
+    """The contract of one table. Raises UsageError for an unknown table."""
+    try:
+        return contracts()[table]
+    except KeyError:
+        raise UsageError(f"no table is called {table}; there are: {', '.join(contracts())}") from None

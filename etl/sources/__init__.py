@@ -1,0 +1,1 @@
+"""The publishers' datasets: one module each, addresses and reader together."""

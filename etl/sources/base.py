@@ -1,0 +1,80 @@
+"""What every publisher's dataset has in common: what to ask for, and how to read the answer."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import pyarrow as pa
+
+Side = Literal["us", "eu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One address to ask a publisher for.
+
+    `url` is the publisher's own address, not percent-encoded and without any key; `kind` tells the reader what the
+    answer holds; `content` is what the body must be, told from its bytes: zip, gzip, csv, json, tsv, xml, xlsx, xls
+    or text. `secret` names the setting whose value is sent as the query parameter `key`, never logged.
+    """
+
+    dataset: str
+    url: str
+    kind: str
+    content: str
+    year: int | None = None
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """Bytes in the archive that answered a request; `path` may only be read."""
+
+    dataset: str
+    url: str
+    kind: str
+    content: str
+    year: int | None
+    sha256: str
+    bytes: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a reader found in the files of one source-year.
+
+    `tables`: by published table name (`region_industry`, `published_region_cluster`, `region` …), each with columns
+    of that table's contract. `notes`: sentences for the run's summary (fixes applied, answers compared).
+    """
+
+    tables: dict[str, pa.Table]
+    notes: list[str] = field(default_factory=list)
+
+
+class Dataset(ABC):
+    """One dataset of one publisher: its addresses and its reader, which change together."""
+
+    name: ClassVar[str]
+    source: ClassVar[str | None] = None
+    side: ClassVar[Side]
+    title: ClassVar[str]
+    publisher: ClassVar[str]
+    years: ClassVar[Sequence[int]] = ()
+
+    @abstractmethod
+    def requests(self, years: Iterable[int]) -> list[Request]:
+        """The addresses for these years, plus those of no single year; the first pages where answers are paged."""
+
+    def follow(self, file: ArchivedFile) -> list[Request]:
+        """Further addresses that an answer points to: its next page. None by default."""
+        return []
+
+    def check(self, file: ArchivedFile) -> None:
+        """Refuse an answer that is not what `parse` reads. Raises SourceFormatError. Cheap: looks at the head only."""
+
+    @abstractmethod
+    def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
+        """Read the files of one source-year. Raises SourceFormatError naming file, line and code."""

@@ -1,0 +1,15 @@
+"""Fixtures that every test may use."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the publishers' real files, beside the checkout."""
+    if not (SHARED / "mirror" / "index.csv").is_file():
+        pytest.skip("the publishers' real files (../shared) are not here")
+    return SHARED
