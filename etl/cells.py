@@ -19,7 +19,7 @@ STATUSES = (
 
 
 def codes(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, list[str]]:
-    """Return (positions, values): `values[positions[i]]` is row i. Null rows are refused by numpy as they have no code."""
+    """Return (positions, values): `values[positions[i]]` is the code of row i; no row may be null."""
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column)
     if isinstance(column, pa.ChunkedArray):
