@@ -1,0 +1,463 @@
+"""The data root: one small set of file operations, the same on a local folder and on S3.
+
+Paths are posix strings relative to the root. A write is whole or not at all: locally a temporary file beside the
+target, fsync, rename, fsync of the folder; on S3 one PUT. Two writers never mix their bytes; `write_new` and
+`replace_if` say who was first.
+"""
+
+import errno
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from etl.errors import IntegrityError, TransientError, UsageError
+
+#: What the name of every temporary file of ours starts with; a killed run leaves them behind, `prune` removes them.
+TEMPORARY_PREFIX = ".clusterbridge-tmp-"
+
+#: `list` is also the name of an operation below.
+_Paths = list[str]
+
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
+
+_CONFLICT_TRIES = 6
+
+
+class Storage:
+    """A data root: `Storage("./data")` or `Storage("s3://bucket/prefix")`.
+
+    The object may be pickled and shared between threads. A missing file raises FileNotFoundError; a root that cannot
+    be used raises UsageError; storage that does not answer or is full raises TransientError.
+    """
+
+    root: str
+
+    def __new__(cls, root: str | Path) -> "Storage":
+        """Return the kind of storage that the root's address asks for."""
+        if cls is Storage:
+            text = str(root)
+            if text.startswith("s3://"):
+                return super().__new__(_S3Storage)
+            if "://" in text:
+                raise UsageError(f"data root {text}: only a local folder or s3://bucket/prefix can be used")
+            return super().__new__(_LocalStorage)
+        return super().__new__(cls)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Storage, (self.root,)
+
+    def __repr__(self) -> str:
+        return f"Storage({self.root!r})"
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file at `path`."""
+        raise NotImplementedError
+
+    def size(self, path: str) -> int:
+        """Return the file's size in bytes."""
+        raise NotImplementedError
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return the whole file."""
+        raise NotImplementedError
+
+    def list(self, prefix: str = "") -> _Paths:
+        """Return the sorted paths of all files below the folder `prefix`, temporary ones left out."""
+        raise NotImplementedError
+
+    def delete(self, path: str) -> None:
+        """Remove one file; one that is not there is no error."""
+        raise NotImplementedError
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file whole or not at all, in place of what was there."""
+        raise NotImplementedError
+
+    def write_new(self, path: str, data: bytes) -> bool:
+        """Write a file only if there is none; False if there is one. Of several writers exactly one gets True."""
+        raise NotImplementedError
+
+    def tag(self, path: str) -> str | None:
+        """Return a tag that changes with the file's content, None where there is no file."""
+        raise NotImplementedError
+
+    def replace_if(self, path: str, data: bytes, tag: str | None) -> bool:
+        """Write a file only if its tag still is `tag` (None: only if it is absent); False if it is not.
+
+        On S3 this is atomic (If-Match). On a local folder the comparison and the rename are two steps.
+        """
+        raise NotImplementedError
+
+    def put_file(self, path: str, local: Path) -> None:
+        """Copy a local file to `path`, whole or not at all; `local` stays as it is."""
+        raise NotImplementedError
+
+    def local_path(self, path: str) -> Path:
+        """Return a local file with these bytes, only to be read: the file itself, or a temporary copy of it.
+
+        A copy lives as long as this object. Raises IntegrityError where the copy came out short.
+        """
+        raise NotImplementedError
+
+    def copy(self, source: str, target: str) -> None:
+        """Give the file a second name: a hard link, or a copy on the server's side. `target` is replaced."""
+        raise NotImplementedError
+
+    def leftovers(self, older_than: float) -> _Paths:
+        """Return the temporary files of killed runs that are older than so many seconds."""
+        raise NotImplementedError
+
+
+def _relative(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts:
+        raise ValueError(f"not a path inside a data root: {path!r}")
+    return "/".join(parts)
+
+
+class _LocalStorage(Storage):
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root)
+        self._folder = Path(root).expanduser().absolute()
+        if self._folder.exists() and not self._folder.is_dir():
+            raise UsageError(f"data root {self.root}: this is a file, not a folder")
+
+    def exists(self, path: str) -> bool:
+        with self._reading():
+            return self._at(path).is_file()
+
+    def size(self, path: str) -> int:
+        with self._reading():
+            return self._at(path).stat().st_size
+
+    def read_bytes(self, path: str) -> bytes:
+        with self._reading():
+            return self._at(path).read_bytes()
+
+    def list(self, prefix: str = "") -> _Paths:
+        with self._reading():
+            return sorted(path for path, name in self._walk(prefix) if not name.startswith(TEMPORARY_PREFIX))
+
+    def delete(self, path: str) -> None:
+        with self._writing():
+            self._at(path).unlink(missing_ok=True)
+
+    def write(self, path: str, data: bytes) -> None:
+        with self._temporary(path, lambda out: out.write(data)) as (temporary, target):
+            temporary.replace(target)
+
+    def write_new(self, path: str, data: bytes) -> bool:
+        with self._temporary(path, lambda out: out.write(data)) as (temporary, target):
+            try:
+                target.hardlink_to(temporary)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno in _NO_HARD_LINKS:
+                    raise UsageError(
+                        f"data root {self.root}: its file system has no hard links, without which two runs could "
+                        "overwrite each other; use another file system"
+                    ) from error
+                raise
+        return True
+
+    def tag(self, path: str) -> str | None:
+        try:
+            return hashlib.sha256(self.read_bytes(path)).hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def replace_if(self, path: str, data: bytes, tag: str | None) -> bool:
+        if tag is None:
+            return self.write_new(path, data)
+        if self.tag(path) != tag:
+            return False
+        self.write(path, data)
+        return True
+
+    def put_file(self, path: str, local: Path) -> None:
+        def fill(out: BinaryIO) -> None:
+            with local.open("rb") as source:
+                shutil.copyfileobj(source, out, 1 << 20)
+
+        with self._temporary(path, fill) as (temporary, target):
+            temporary.replace(target)
+
+    def local_path(self, path: str) -> Path:
+        if not self.exists(path):
+            raise FileNotFoundError(errno.ENOENT, "no such file in the data root", path)
+        return self._at(path)
+
+    def copy(self, source: str, target: str) -> None:
+        final = self._at(target)
+        with self._writing():
+            _make_folder(final.parent)
+            temporary = _temporary_beside(final)
+            try:
+                temporary.hardlink_to(self._at(source))
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                self.put_file(target, self._at(source))
+                return
+            try:
+                temporary.replace(final)
+            finally:
+                # Renaming one name of a file onto another name of the same file does nothing, and leaves the first.
+                temporary.unlink(missing_ok=True)
+            _sync_folder(final.parent)
+
+    def leftovers(self, older_than: float) -> _Paths:
+        now = time.time()
+        found = []
+        with self._reading():
+            for path, name in self._walk(""):
+                if name.startswith(TEMPORARY_PREFIX):
+                    with suppress(FileNotFoundError):
+                        if now - self._at(path).stat().st_mtime > older_than:
+                            found.append(path)
+        return sorted(found)
+
+    def _at(self, path: str) -> Path:
+        return self._folder / _relative(path)
+
+    def _walk(self, prefix: str) -> Iterator[tuple[str, str]]:
+        top = self._at(prefix) if prefix else self._folder
+        for folder, _, names in os.walk(top):
+            inside = Path(folder).relative_to(self._folder)
+            for name in names:
+                yield (inside / name).as_posix(), name
+
+    @contextmanager
+    def _temporary(self, path: str, fill: Callable[[BinaryIO], object]) -> Iterator[tuple[Path, Path]]:
+        """Fill a temporary file beside the target; the caller gives it its name, which is then made to last."""
+        target = self._at(path)
+        with self._writing():
+            _make_folder(target.parent)
+            temporary = _temporary_beside(target)
+            try:
+                with temporary.open("xb") as out:
+                    fill(out)
+                    out.flush()
+                    os.fsync(out.fileno())
+                yield temporary, target
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise UsageError(f"data root {self.root}: cannot read {error.filename}: permission denied") from error
+        except NotADirectoryError as error:
+            raise UsageError(f"data root {self.root}: {error.filename} lies below a file, not a folder") from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise TransientError(f"data root {self.root}: no space left; free some and run again") from error
+            raise UsageError(f"data root {self.root}: cannot write: {error.strerror or error}") from error
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each of which is made to last."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir()
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder", str(folder))
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems cannot sync a folder; there the rename itself is what they offer.
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class _S3Storage(Storage):
+    """Credentials, region and endpoint come from the usual places (AWS_* variables, profile, instance role)."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root).rstrip("/")
+        self._bucket, _, prefix = self.root.removeprefix("s3://").partition("/")
+        self._prefix = prefix + "/" if prefix else ""
+        if not self._bucket:
+            raise UsageError(f"data root {self.root}: no bucket is named; write s3://bucket/prefix")
+        if importlib.util.find_spec("s3fs") is None:
+            raise UsageError(f"data root {self.root}: install clusterbridge[s3] to use S3")
+        self._filesystem: Any = None
+        self._copies: tempfile.TemporaryDirectory[str] | None = None
+
+    def exists(self, path: str) -> bool:
+        return self._head(path) is not None
+
+    def size(self, path: str) -> int:
+        return int(self._found(path)["ContentLength"])
+
+    def read_bytes(self, path: str) -> bytes:
+        with self._calling():
+            data: bytes = self._s3().cat_file(self._address(path))
+        return data
+
+    def list(self, prefix: str = "") -> _Paths:
+        folder = f"{self._bucket}/{self._prefix}{_relative(prefix) if prefix else ''}".rstrip("/")
+        start = len(f"{self._bucket}/{self._prefix}")
+        with self._calling():
+            return sorted(name[start:] for name in self._s3().find(folder))
+
+    def delete(self, path: str) -> None:
+        self._call("delete_object", path)
+
+    def write(self, path: str, data: bytes) -> None:
+        with self._calling():
+            self._s3().pipe_file(self._address(path), data)
+
+    def write_new(self, path: str, data: bytes) -> bool:
+        return self._put_if(path, data, IfNoneMatch="*")
+
+    def tag(self, path: str) -> str | None:
+        head = self._head(path)
+        return None if head is None else str(head["ETag"])
+
+    def replace_if(self, path: str, data: bytes, tag: str | None) -> bool:
+        if tag is None:
+            return self.write_new(path, data)
+        try:
+            return self._put_if(path, data, IfMatch=tag)
+        except FileNotFoundError:
+            return False
+
+    def put_file(self, path: str, local: Path) -> None:
+        with self._calling():
+            self._s3().put_file(str(local), self._address(path))
+
+    def local_path(self, path: str) -> Path:
+        head = self._found(path)
+        if self._copies is None:
+            self._copies = tempfile.TemporaryDirectory(prefix="clusterbridge-")
+        name = hashlib.sha256(f"{path}\0{head['ETag']}".encode()).hexdigest()
+        copy = Path(self._copies.name) / name
+        if not copy.exists():
+            part = copy.with_name(f"{name}.{uuid.uuid4().hex}")
+            with self._calling():
+                self._s3().get_file(self._address(path), str(part))
+            if part.stat().st_size != int(head["ContentLength"]):
+                part.unlink()
+                raise IntegrityError(f"{self.root}/{path}: only part of it could be read; run again")
+            part.replace(copy)
+        return copy
+
+    def copy(self, source: str, target: str) -> None:
+        with self._calling():
+            self._s3().cp_file(self._address(source), self._address(target))
+
+    def leftovers(self, older_than: float) -> _Paths:
+        return []
+
+    def _s3(self) -> Any:
+        """Connect on first use, so that a worker made by fork or pickle opens a connection of its own."""
+        if self._filesystem is None:
+            import s3fs
+
+            filesystem = s3fs.S3FileSystem(use_listings_cache=False)
+            try:
+                filesystem.call_s3("head_bucket", Bucket=self._bucket)
+            except FileNotFoundError as error:
+                raise UsageError(f"data root {self.root}: there is no bucket {self._bucket}") from error
+            self._filesystem = filesystem
+        return self._filesystem
+
+    def _key(self, path: str) -> str:
+        return self._prefix + _relative(path)
+
+    def _address(self, path: str) -> str:
+        return f"{self._bucket}/{self._key(path)}"
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        with self._calling():
+            return self._s3().call_s3(method, Bucket=self._bucket, Key=self._key(path), **arguments)
+
+    def _head(self, path: str) -> Any:
+        try:
+            return self._call("head_object", path)
+        except FileNotFoundError:
+            return None
+
+    def _found(self, path: str) -> Any:
+        head = self._head(path)
+        if head is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file in the data root", path)
+        return head
+
+    def _put_if(self, path: str, data: bytes, **condition: str) -> bool:
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                self._call("put_object", path, Body=data, **condition)
+            except _ConditionFailedError:
+                return False
+            except _ConflictError:
+                time.sleep(0.1 * 2**attempt)
+            else:
+                return True
+        raise TransientError(f"{self.root}/{path}: another run keeps writing it; try again later")
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
+
+        try:
+            yield
+        except PermissionError as error:
+            raise UsageError(f"data root {self.root}: access denied: {error}") from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise UsageError(f"data root {self.root}: no S3 credentials found: {error}") from error
+        except FileNotFoundError:
+            raise
+        except BotoCoreError as error:
+            raise TransientError(f"data root {self.root}: S3 does not answer: {error}") from error
+        except OSError as error:
+            code = _s3_code(error)
+            if code in {"PreconditionFailed", "412"}:
+                raise _ConditionFailedError from error
+            if code in {"ConditionalRequestConflict", "409"}:
+                raise _ConflictError from error
+            raise TransientError(f"data root {self.root}: S3 answered {code or error}; try again later") from error
+
+
+class _ConditionFailedError(Exception):
+    """The object is not as the condition says."""
+
+
+class _ConflictError(Exception):
+    """Another conditional write of the same object was under way; S3 asks to try again."""
+
+
+def _s3_code(error: OSError) -> str:
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
