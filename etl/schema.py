@@ -1,8 +1,10 @@
 """The contracts of the published tables, read from `schemas/`: the one source of truth for columns and keys."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -84,8 +86,7 @@ class Contract(BaseModel):
         if unknown:
             raise DataError(f"table {self.name}: columns not in its contract: {', '.join(unknown)}")
         arrays = [_column_as(table, column, self.name) for column in self.columns]
-        result = pa.table(arrays, schema=self.arrow_schema)
-        return result.sort_by([(name, "ascending") for name in self.key]) if result.num_rows > 1 else result
+        return sort_rows(pa.table(arrays, schema=self.arrow_schema), self.key)
 
 
 def _column_as(table: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
@@ -100,6 +101,37 @@ def _column_as(table: pa.Table, column: Column, table_name: str) -> pa.ChunkedAr
     if not column.nullable and values.null_count:
         raise DataError(f"table {table_name}: {values.null_count} rows have no {column.name}")
     return values
+
+
+def sort_rows(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Sort by these columns, ascending and stable; a table already in order is returned as it is.
+
+    Strings are compared as their ranks: sorting a million rows by seven columns of text costs many times more.
+    """
+    if table.num_rows < 2:
+        return table
+    order = np.zeros(table.num_rows, np.int64)
+    for name in names:
+        ranks, size = _ranks(table.column(name))
+        if size > 1:
+            if int(order.max()) >= np.iinfo(np.int64).max // size:
+                order = np.unique(order, return_inverse=True)[1].astype(np.int64)
+            order = order * size + ranks
+    if np.all(order[1:] >= order[:-1]):
+        return table
+    return table.take(pa.array(np.argsort(order, kind="stable")))
+
+
+def _ranks(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
+    """Position of each value among the sorted distinct values; nulls come first."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0)
+    values = encoded.dictionary
+    rank = np.empty(len(values), np.int64)
+    by_value = pc.array_sort_indices(values, null_placement="at_start").to_numpy()
+    rank[by_value] = np.arange(len(values))
+    return rank[encoded.indices.to_numpy(zero_copy_only=False)], len(values)
 
 
 @cache

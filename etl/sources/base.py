@@ -57,6 +57,7 @@ class Parsed:
 class Dataset(ABC):
     """One dataset of one publisher: its addresses and its reader, which change together."""
 
+    #: `source` is what the figures go to: a source of the facts, a portal, or a structure; None for lists and maps.
     name: ClassVar[str]
     source: ClassVar[str | None] = None
     side: ClassVar[Side]
@@ -74,6 +75,14 @@ class Dataset(ABC):
 
     def check(self, file: ArchivedFile) -> None:
         """Refuse an answer that is not what `parse` reads. Raises SourceFormatError. Cheap: looks at the head only."""
+
+    def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
+        """Sort files into reference years; one file that holds many years belongs to each. By default, the file's own."""
+        years: dict[int, list[ArchivedFile]] = {}
+        for file in files:
+            if file.year is not None:
+                years.setdefault(file.year, []).append(file)
+        return years
 
     @abstractmethod
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
