@@ -1,0 +1,1 @@
+"""Withheld cells: estimates with bounds, a status and a grade, one source-year at a time."""
