@@ -25,7 +25,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 
 
 class Column(BaseModel):
-    """One column: its name, type, unit and meaning."""
+    """One column: its name, type, unit and meaning, and where they are limited the values it may hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,6 +34,10 @@ class Column(BaseModel):
     unit: str | None
     nullable: bool
     description: str
+    values: tuple[str, ...] | None = None
+    pattern: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
     @property
     def field(self) -> pa.Field:
