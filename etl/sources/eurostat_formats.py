@@ -54,6 +54,11 @@ def check_answer(file: ArchivedFile) -> None:
         _tsv_header(file)
 
 
+def periods(file: ArchivedFile) -> list[str]:
+    """The periods a TSV sheet has columns for, in the order of the file."""
+    return _tsv_header(file)[1]
+
+
 def read(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
     """Read the observations of one period, whatever the format; no rows where the file does not hold the period.
 
@@ -70,11 +75,11 @@ def read(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
 
 def read_tsv(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
     """Read one period of a TSV sheet: only that column is taken, block by block; years may stand in any order."""
-    dimensions, periods = _tsv_header(file)
-    columns = [f"{period}/{position}" for position in range(len(periods) + 1)]
-    if period not in periods:
+    dimensions, offered = _tsv_header(file)
+    if period not in offered:
         return _empty(dimensions)
-    wanted = [columns[0], columns[periods.index(period) + 1]]
+    columns = ["series", *offered]
+    wanted = ["series", period]
     reader = pacsv.open_csv(
         unpacked(file.path),
         read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, block_size=_BLOCK_BYTES),
@@ -142,17 +147,17 @@ def read_json_stat(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
 
 def _tsv_header(file: ArchivedFile) -> tuple[list[str], list[str]]:
     """Dimension names in the order of the series keys, and the periods in the order of the columns."""
-    key, *periods = [cell.strip() for cell in first_line(file).split("\t")]
+    key, *offered = [cell.strip() for cell in first_line(file).split("\t")]
     names, _, time = key.partition("\\")
     dimensions = [name.strip() for name in names.split(",")]
-    if time not in _TIME_NAMES or not periods or not all(_DIMENSION.fullmatch(name) for name in dimensions):
+    if time not in _TIME_NAMES or not offered or not all(_DIMENSION.fullmatch(name) for name in dimensions):
         raise SourceFormatError(
             f"{file.url}, line 1: expected a header like freq,nace_r2,indic_sb,geo\\TIME_PERIOD and years, "
             f"found {first_line(file)[:80]!r}"
         )
-    if len(set(periods)) != len(periods):
+    if len(set(offered)) != len(offered):
         raise SourceFormatError(f"{file.url}, line 1: a period stands twice in the header")
-    return dimensions, periods
+    return dimensions, offered
 
 
 def _is_sdmx_csv(file: ArchivedFile) -> bool:
