@@ -1,0 +1,61 @@
+"""What the tables of Eurostat's structural business statistics have in common as data sets: address, check, reader."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from etl.cells import concat
+from etl.errors import SourceFormatError
+from etl.sources import eurostat_cells, eurostat_formats
+from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.eurostat_cells import Layout
+
+#: The whole data set is asked for: with `startPeriod` the publisher must make an extraction and may refuse it (413).
+_ADDRESS = "https://ec.europa.eu/eurostat/api/dissemination/sdmx/2.1/data/{code}?compressed=true&format=TSV"
+
+
+class EurostatTable(Dataset):
+    """A data set of Eurostat that is read into `region_industry`: one or more tables of the same layout."""
+
+    side: ClassVar[Side] = "eu"
+    publisher: ClassVar[str] = "Eurostat"
+    codes: ClassVar[tuple[str, ...]]
+    layout: ClassVar[Layout]
+
+    def requests(self, years: Iterable[int]) -> list[Request]:
+        """One address a table; each holds every year."""
+        if not set(years) & set(self.years):
+            return []
+        return [Request(self.name, _ADDRESS.format(code=code.upper()), code, "tsv") for code in self.codes]
+
+    def check(self, file: ArchivedFile) -> None:
+        """Refuse what is no table of Eurostat. Raises TransientError where the publisher still prepares the answer."""
+        eurostat_formats.check_answer(file)
+
+    def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
+        """Each sheet under every year it has a column for."""
+        years: dict[int, list[ArchivedFile]] = {}
+        for file in files:
+            for period in eurostat_formats.periods(file):
+                years.setdefault(int(period), []).append(file)
+        return years
+
+    def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
+        """Read one year: persons employed, units and wages by area and activity (table region_industry)."""
+        if year is None:
+            raise ValueError(f"{self.name} is read by year")
+        keep = {
+            "freq": ["A"],
+            "size_emp": ["TOTAL"],
+            "sizeclas": ["TOTAL"],
+            self.layout.indicator: self.layout.indicators,
+        }
+        tables, notes = [], []
+        for file in files:
+            observations = eurostat_formats.read(file, str(year), keep)
+            if observations.num_rows:
+                table, sentences = eurostat_cells.region_industry(file, observations, self.layout, year)
+                tables.append(table)
+                notes += sentences
+        if not tables:
+            raise SourceFormatError(f"{self.name}: no file has figures of {year}")
+        return Parsed({"region_industry": concat(tables)}, notes)
