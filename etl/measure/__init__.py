@@ -1,0 +1,5 @@
+"""From clusters to measures: the American rule, the European rule, the common rule, and how ours meet the portals'."""
+
+from etl.measure.rules import Rules
+from etl.measure.year import measure_year
+
