@@ -14,7 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -73,6 +73,10 @@ class Storage:
         """Return the sorted paths of all files below the folder `prefix`, temporary ones left out."""
         raise NotImplementedError
 
+    def folders(self, prefix: str = "") -> _Paths:
+        """Return the sorted names of the folders directly in the folder `prefix`."""
+        raise NotImplementedError
+
     def delete(self, path: str) -> None:
         """Remove one file; one that is not there is no error."""
         raise NotImplementedError
@@ -111,8 +115,12 @@ class Storage:
         """Give the file a second name: a hard link, or a copy on the server's side. `target` is replaced."""
         raise NotImplementedError
 
-    def leftovers(self, older_than: float) -> _Paths:
-        """Return the temporary files of killed runs that are older than so many seconds."""
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A folder for large files on their way in, where there is room for them; gone after the block."""
+        raise NotImplementedError
+
+    def clean_leftovers(self, older_than: float) -> _Paths:
+        """Remove what killed runs left that is older than so many seconds; return its sorted paths."""
         raise NotImplementedError
 
 
@@ -144,7 +152,12 @@ class _LocalStorage(Storage):
 
     def list(self, prefix: str = "") -> _Paths:
         with self._reading():
-            return sorted(path for path, name in self._walk(prefix) if not name.startswith(TEMPORARY_PREFIX))
+            return sorted(self._walk(prefix))
+
+    def folders(self, prefix: str = "") -> _Paths:
+        folder = self._at(prefix) if prefix else self._folder
+        with self._reading():
+            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
     def delete(self, path: str) -> None:
         with self._writing():
@@ -215,26 +228,38 @@ class _LocalStorage(Storage):
                 temporary.unlink(missing_ok=True)
             _sync_folder(final.parent)
 
-    def leftovers(self, older_than: float) -> _Paths:
-        now = time.time()
-        found = []
-        with self._reading():
-            for path, name in self._walk(""):
-                if name.startswith(TEMPORARY_PREFIX):
-                    with suppress(FileNotFoundError):
-                        if now - self._at(path).stat().st_mtime > older_than:
-                            found.append(path)
-        return sorted(found)
+    def scratch(self) -> AbstractContextManager[Path]:
+        return self._scratch()
+
+    def clean_leftovers(self, older_than: float) -> _Paths:
+        limit = time.time() - older_than
+        with self._writing():
+            found = [path for path in self._folder.rglob(f"{TEMPORARY_PREFIX}*") if path.lstat().st_mtime < limit]
+            for path in found:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        return sorted(path.relative_to(self._folder).as_posix() for path in found)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        with self._writing():
+            _make_folder(self._folder)
+            # A thread that was given up may still be writing: what it leaves is cleaned as a leftover.
+            folder = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._folder, ignore_cleanup_errors=True)
+        with folder as name:
+            yield Path(name)
 
     def _at(self, path: str) -> Path:
         return self._folder / _relative(path)
 
-    def _walk(self, prefix: str) -> Iterator[tuple[str, str]]:
+    def _walk(self, prefix: str) -> Iterator[str]:
         top = self._at(prefix) if prefix else self._folder
-        for folder, _, names in os.walk(top):
+        for folder, inner, names in os.walk(top):
+            inner[:] = [name for name in inner if not name.startswith(TEMPORARY_PREFIX)]
             inside = Path(folder).relative_to(self._folder)
-            for name in names:
-                yield (inside / name).as_posix(), name
+            yield from ((inside / name).as_posix() for name in names if not name.startswith(TEMPORARY_PREFIX))
 
     @contextmanager
     def _temporary(self, path: str, fill: Callable[[BinaryIO], object]) -> Iterator[tuple[Path, Path]]:
@@ -331,6 +356,15 @@ class _S3Storage(Storage):
         with self._calling():
             return sorted(name[start:] for name in self._s3().find(folder))
 
+    def folders(self, prefix: str = "") -> _Paths:
+        address = f"{self._bucket}/{self._prefix}{_relative(prefix) if prefix else ''}".rstrip("/")
+        try:
+            with self._calling():
+                entries = self._s3().ls(address, detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
+
     def delete(self, path: str) -> None:
         self._call("delete_object", path)
 
@@ -377,8 +411,16 @@ class _S3Storage(Storage):
         with self._calling():
             self._s3().cp_file(self._address(source), self._address(target))
 
-    def leftovers(self, older_than: float) -> _Paths:
+    def scratch(self) -> AbstractContextManager[Path]:
+        return self._scratch()
+
+    def clean_leftovers(self, older_than: float) -> _Paths:
         return []
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="clusterbridge-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
 
     def _s3(self) -> Any:
         """Connect on first use, so that a worker made by fork or pickle opens a connection of its own."""
