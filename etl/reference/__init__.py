@@ -1,4 +1,4 @@
-"""Reference tables built into the package, and what can be looked up in them: clusters, industries, regions, sources."""
+"""Reference tables built into the package and their look-ups: clusters, industries, regions, sources."""
 
 from etl.reference.clusters import (
     NAICS_VINTAGES,

@@ -52,8 +52,8 @@ _SOURCES = (
         "title": "Structural business statistics by NUTS 2 region and NACE Rev. 2 (from 2021)",
         "concept": "persons employed in local units, annual average, working owners and family workers included",
         "coverage": (
-            "NACE sections B to S without O and division 94, market producers, by two-digit division. A break in series "
-            "against the years to 2020: units, activities and codes changed."
+            "NACE sections B to S without O and division 94, market producers, by two-digit division. A break in "
+            "series against the years to 2020: units, activities and codes changed."
         ),
         "currency_code": "EUR",
         "licence": "Commission Decision 2011/833/EU on reuse; the source must be named",
