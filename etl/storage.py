@@ -7,7 +7,7 @@ target, fsync, rename, fsync of the folder; on S3 one PUT. Two writers never mix
 
 import errno
 import hashlib
-import importlib.util
+import importlib
 import os
 import shutil
 import tempfile
@@ -18,17 +18,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from etl.errors import IntegrityError, TransientError, UsageError
+from etl.errors import TransientError, UsageError
 
 #: What the name of every temporary file of ours starts with; a killed run leaves them behind, `prune` removes them.
 TEMPORARY_PREFIX = ".clusterbridge-tmp-"
 
 #: `list` is also the name of an operation below.
-_Paths = list[str]
+Paths = list[str]
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS}
-
-_CONFLICT_TRIES = 6
 
 
 class Storage:
@@ -45,7 +43,7 @@ class Storage:
         if cls is Storage:
             text = str(root)
             if text.startswith("s3://"):
-                return super().__new__(_S3Storage)
+                return super().__new__(_s3_storage())
             if "://" in text:
                 raise UsageError(f"data root {text}: only a local folder or s3://bucket/prefix can be used")
             return super().__new__(_LocalStorage)
@@ -69,11 +67,11 @@ class Storage:
         """Return the whole file."""
         raise NotImplementedError
 
-    def list(self, prefix: str = "") -> _Paths:
+    def list(self, prefix: str = "") -> Paths:
         """Return the sorted paths of all files below the folder `prefix`, temporary ones left out."""
         raise NotImplementedError
 
-    def folders(self, prefix: str = "") -> _Paths:
+    def folders(self, prefix: str = "") -> Paths:
         """Return the sorted names of the folders directly in the folder `prefix`."""
         raise NotImplementedError
 
@@ -119,12 +117,19 @@ class Storage:
         """A folder for large files on their way in, where there is room for them; gone after the block."""
         raise NotImplementedError
 
-    def clean_leftovers(self, older_than: float) -> _Paths:
+    def clean_leftovers(self, older_than: float) -> Paths:
         """Remove what killed runs left that is older than so many seconds; return its sorted paths."""
         raise NotImplementedError
 
 
-def _relative(path: str) -> str:
+def _s3_storage() -> type[Storage]:
+    """Load S3's side only for those who use it."""
+    kind: type[Storage] = importlib.import_module("etl.storage_s3").S3Storage
+    return kind
+
+
+def relative_path(path: str) -> str:
+    """Return a path inside a data root in its plain form. Raises ValueError for one that leads out."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:
         raise ValueError(f"not a path inside a data root: {path!r}")
@@ -150,11 +155,11 @@ class _LocalStorage(Storage):
         with self._reading():
             return self._at(path).read_bytes()
 
-    def list(self, prefix: str = "") -> _Paths:
+    def list(self, prefix: str = "") -> Paths:
         with self._reading():
             return sorted(self._walk(prefix))
 
-    def folders(self, prefix: str = "") -> _Paths:
+    def folders(self, prefix: str = "") -> Paths:
         folder = self._at(prefix) if prefix else self._folder
         with self._reading():
             return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
@@ -231,7 +236,7 @@ class _LocalStorage(Storage):
     def scratch(self) -> AbstractContextManager[Path]:
         return self._scratch()
 
-    def clean_leftovers(self, older_than: float) -> _Paths:
+    def clean_leftovers(self, older_than: float) -> Paths:
         limit = time.time() - older_than
         with self._writing():
             found = [path for path in self._folder.rglob(f"{TEMPORARY_PREFIX}*") if path.lstat().st_mtime < limit]
@@ -252,7 +257,7 @@ class _LocalStorage(Storage):
             yield Path(name)
 
     def _at(self, path: str) -> Path:
-        return self._folder / _relative(path)
+        return self._folder / relative_path(path)
 
     def _walk(self, prefix: str) -> Iterator[str]:
         top = self._at(prefix) if prefix else self._folder
@@ -323,183 +328,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-class _S3Storage(Storage):
-    """Credentials, region and endpoint come from the usual places (AWS_* variables, profile, instance role)."""
-
-    def __init__(self, root: str | Path) -> None:
-        self.root = str(root).rstrip("/")
-        self._bucket, _, prefix = self.root.removeprefix("s3://").partition("/")
-        self._prefix = prefix + "/" if prefix else ""
-        if not self._bucket:
-            raise UsageError(f"data root {self.root}: no bucket is named; write s3://bucket/prefix")
-        if importlib.util.find_spec("s3fs") is None:
-            raise UsageError(f"data root {self.root}: install clusterbridge[s3] to use S3")
-        self._filesystem: Any = None
-        self._copies: tempfile.TemporaryDirectory[str] | None = None
-
-    def exists(self, path: str) -> bool:
-        return self._head(path) is not None
-
-    def size(self, path: str) -> int:
-        return int(self._found(path)["ContentLength"])
-
-    def read_bytes(self, path: str) -> bytes:
-        with self._calling():
-            data: bytes = self._s3().cat_file(self._address(path))
-        return data
-
-    def list(self, prefix: str = "") -> _Paths:
-        folder = f"{self._bucket}/{self._prefix}{_relative(prefix) if prefix else ''}".rstrip("/")
-        start = len(f"{self._bucket}/{self._prefix}")
-        with self._calling():
-            return sorted(name[start:] for name in self._s3().find(folder))
-
-    def folders(self, prefix: str = "") -> _Paths:
-        address = f"{self._bucket}/{self._prefix}{_relative(prefix) if prefix else ''}".rstrip("/")
-        try:
-            with self._calling():
-                entries = self._s3().ls(address, detail=True)
-        except FileNotFoundError:
-            return []
-        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
-
-    def delete(self, path: str) -> None:
-        self._call("delete_object", path)
-
-    def write(self, path: str, data: bytes) -> None:
-        with self._calling():
-            self._s3().pipe_file(self._address(path), data)
-
-    def write_new(self, path: str, data: bytes) -> bool:
-        return self._put_if(path, data, IfNoneMatch="*")
-
-    def tag(self, path: str) -> str | None:
-        head = self._head(path)
-        return None if head is None else str(head["ETag"])
-
-    def replace_if(self, path: str, data: bytes, tag: str | None) -> bool:
-        if tag is None:
-            return self.write_new(path, data)
-        try:
-            return self._put_if(path, data, IfMatch=tag)
-        except FileNotFoundError:
-            return False
-
-    def put_file(self, path: str, local: Path) -> None:
-        with self._calling():
-            self._s3().put_file(str(local), self._address(path))
-
-    def local_path(self, path: str) -> Path:
-        head = self._found(path)
-        if self._copies is None:
-            self._copies = tempfile.TemporaryDirectory(prefix="clusterbridge-")
-        name = hashlib.sha256(f"{path}\0{head['ETag']}".encode()).hexdigest()
-        copy = Path(self._copies.name) / name
-        if not copy.exists():
-            part = copy.with_name(f"{name}.{uuid.uuid4().hex}")
-            with self._calling():
-                self._s3().get_file(self._address(path), str(part))
-            if part.stat().st_size != int(head["ContentLength"]):
-                part.unlink()
-                raise IntegrityError(f"{self.root}/{path}: only part of it could be read; run again")
-            part.replace(copy)
-        return copy
-
-    def copy(self, source: str, target: str) -> None:
-        with self._calling():
-            self._s3().cp_file(self._address(source), self._address(target))
-
-    def scratch(self) -> AbstractContextManager[Path]:
-        return self._scratch()
-
-    def clean_leftovers(self, older_than: float) -> _Paths:
-        return []
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="clusterbridge-", ignore_cleanup_errors=True) as name:
-            yield Path(name)
-
-    def _s3(self) -> Any:
-        """Connect on first use, so that a worker made by fork or pickle opens a connection of its own."""
-        if self._filesystem is None:
-            import s3fs
-
-            filesystem = s3fs.S3FileSystem(use_listings_cache=False)
-            try:
-                filesystem.call_s3("head_bucket", Bucket=self._bucket)
-            except FileNotFoundError as error:
-                raise UsageError(f"data root {self.root}: there is no bucket {self._bucket}") from error
-            self._filesystem = filesystem
-        return self._filesystem
-
-    def _key(self, path: str) -> str:
-        return self._prefix + _relative(path)
-
-    def _address(self, path: str) -> str:
-        return f"{self._bucket}/{self._key(path)}"
-
-    def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        with self._calling():
-            return self._s3().call_s3(method, Bucket=self._bucket, Key=self._key(path), **arguments)
-
-    def _head(self, path: str) -> Any:
-        try:
-            return self._call("head_object", path)
-        except FileNotFoundError:
-            return None
-
-    def _found(self, path: str) -> Any:
-        head = self._head(path)
-        if head is None:
-            raise FileNotFoundError(errno.ENOENT, "no such file in the data root", path)
-        return head
-
-    def _put_if(self, path: str, data: bytes, **condition: str) -> bool:
-        for attempt in range(_CONFLICT_TRIES):
-            try:
-                self._call("put_object", path, Body=data, **condition)
-            except _ConditionFailedError:
-                return False
-            except _ConflictError:
-                time.sleep(0.1 * 2**attempt)
-            else:
-                return True
-        raise TransientError(f"{self.root}/{path}: another run keeps writing it; try again later")
-
-    @contextmanager
-    def _calling(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
-
-        try:
-            yield
-        except PermissionError as error:
-            raise UsageError(f"data root {self.root}: access denied: {error}") from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise UsageError(f"data root {self.root}: no S3 credentials found: {error}") from error
-        except FileNotFoundError:
-            raise
-        except BotoCoreError as error:
-            raise TransientError(f"data root {self.root}: S3 does not answer: {error}") from error
-        except OSError as error:
-            code = _s3_code(error)
-            if code in {"PreconditionFailed", "412"}:
-                raise _ConditionFailedError from error
-            if code in {"ConditionalRequestConflict", "409"}:
-                raise _ConflictError from error
-            raise TransientError(f"data root {self.root}: S3 answered {code or error}; try again later") from error
-
-
-class _ConditionFailedError(Exception):
-    """The object is not as the condition says."""
-
-
-class _ConflictError(Exception):
-    """Another conditional write of the same object was under way; S3 asks to try again."""
-
-
-def _s3_code(error: OSError) -> str:
-    response = getattr(error.__cause__, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))

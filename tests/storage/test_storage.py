@@ -163,14 +163,27 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: 
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_temporary_files_are_hidden_and_found_as_leftovers(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_hidden_and_cleaned_when_old(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    (tmp_path / "snapshots").mkdir()
-    (tmp_path / "snapshots" / f"{TEMPORARY_PREFIX}123").write_bytes(b"half")
-    assert storage.list() == []
-    assert storage.leftovers(older_than=3600) == []
-    os.utime(tmp_path / "snapshots" / f"{TEMPORARY_PREFIX}123", (0, 0))
-    assert storage.leftovers(older_than=3600) == [f"snapshots/{TEMPORARY_PREFIX}123"]
+    storage.write("snapshots/good", b"1")
+    half = tmp_path / "snapshots" / f"{TEMPORARY_PREFIX}123"
+    half.write_bytes(b"half")
+    folder = tmp_path / f"{TEMPORARY_PREFIX}456"
+    folder.mkdir()
+    (folder / "part").write_bytes(b"half")
+    assert storage.list() == ["snapshots/good"]
+    assert storage.clean_leftovers(older_than=3600) == []
+    os.utime(half, (0, 0))
+    os.utime(folder, (0, 0))
+    assert storage.clean_leftovers(older_than=3600) == [folder.name, f"snapshots/{half.name}"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["good", "snapshots"]
+
+
+def test_scratch_is_gone_afterwards(storage: Storage) -> None:
+    with storage.scratch() as folder:
+        (folder / "part").write_bytes(b"x")
+        assert storage.list() == []
+    assert not folder.exists()
 
 
 def test_a_full_disk_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
