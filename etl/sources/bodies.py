@@ -48,6 +48,4 @@ def refuse_page(file: ArchivedFile) -> None:
     """Refuse a web page that was sent where data were asked for: an outage page often comes with status 200."""
     start = head(file, 1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head")):
-        raise SourceFormatError(
-            f"{file.url}: a web page came instead of data; the publisher may be out of service"
-        )
+        raise SourceFormatError(f"{file.url}: a web page came instead of data; the publisher may be out of service")
