@@ -24,7 +24,7 @@ def expected_job_creation(before: Floats, reference_before: Floats, reference_af
 def shift_share(
     before: Floats, after: Floats, reference_before: Floats, reference_after: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Split the change (r, k) into growth of the whole reference area, of the cluster above it, of the region above that.
+    """Split a change (r, k) into growth of the reference area, of its cluster above that, of the region above both.
 
     With E the employment before and g growth rates: E·g_REF + E·(g_c - g_REF) + E·(g_rc - g_c) = change. The last
     part is what remains, so a cluster that is new in a region is all regional and the parts always add up.

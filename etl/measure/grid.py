@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from etl.cells import codes
 from etl.errors import DataError
 from etl.measure.quantiles import Floats
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 Flags = NDArray[np.bool_]
 Positions = NDArray[np.int64]
@@ -97,7 +100,7 @@ class Grid:
         keys = zip(self.schemes, self.regions, strict=True)
         return np.array([index.get(key, -1) for key in keys], np.int64)
 
-    def by_row(self, matrix: Floats | Flags) -> NDArray[np.generic]:
+    def by_row(self, matrix: NDArray[_Value]) -> NDArray[_Value]:
         """Values of a matrix (r, 69) in the order of the table's rows."""
         return matrix.reshape(-1)[self.cell]
 

@@ -1,4 +1,4 @@
-"""The European rule: specialisation on all covered employment against Europe, and stars for size, specialisation, focus."""
+"""The European rule: specialisation on all covered employment against Europe; stars for size, specialisation, focus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,11 @@ class Reference:
     @property
     def reason(self) -> str | None:
         """What a reader must know of it, None where all members are in it."""
+        if len(self.lacking) > 5:
+            size = len(REFERENCE_AREAS[self.name])
+            return (
+                f"reference area {self.name}: the source has figures for {size - len(self.lacking)} of {size} members"
+            )
         return f"reference area {self.name} without {', '.join(self.lacking)}" if self.lacking else None
 
 
@@ -55,8 +60,8 @@ def build_reference(grid: Grid, year: int, minimum_share: float) -> Reference:
 
 def sum_over(grid: Grid, members: Sequence[str]) -> Floats:
     """Employment by cluster (69,) over the national rows of some countries; NaN where one is withheld or not there."""
-    positions = [grid.position("nuts0", code) for code in members]
-    if not positions or None in positions:
+    positions = [at for code in members if (at := grid.position("nuts0", code)) is not None]
+    if not members or len(positions) < len(members):
         return np.full(grid.shape[1], np.nan)
     total: Floats = grid.amounts("employment")[positions].sum(axis=0)
     return total
@@ -82,7 +87,11 @@ def covered_quotients(employment: Floats, reference: Floats) -> tuple[Floats, Fl
         region_share = employment / employment.sum(axis=1, keepdims=True)
         cluster_share = employment / reference
         quotient = region_share / (reference / reference.sum())
-    return tuple(np.where(np.isfinite(x), x, np.nan) for x in (region_share, cluster_share, quotient))  # type: ignore[return-value]
+    return _known(region_share), _known(cluster_share), _known(quotient)
+
+
+def _known(ratio: Floats) -> Floats:
+    return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
 def measure(grid: Grid, reference: Reference, rule: StarRule) -> Measured:
@@ -142,16 +151,17 @@ def _stars(
 
 
 def star_flags(employment: Floats, quotient: Floats, focus: Floats, rule: StarRule) -> dict[str, Flags]:
-    """Stars of the regions of one scheme (n, k), cluster by cluster; the top share is taken over regions with employment.
+    """Stars of the regions of one scheme (n, k), cluster by cluster.
 
-    A region on the edge of the top share has the star.
+    Top shares are taken over regions with employment; a region on the edge of the top share has the star.
     """
     active = employment > 0
     large_enough = active & (employment >= rule.minimum.value)
 
     def among_top(values: Floats, share: float) -> Flags:
         (edge,) = column_quantiles(np.where(active, values, np.nan), 1 - share)
-        return large_enough & (values >= edge)
+        top: Flags = large_enough & (values >= edge)
+        return top
 
     nowhere = np.zeros(employment.shape, np.bool_)
     specialised = nowhere

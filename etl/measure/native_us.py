@@ -88,7 +88,7 @@ def percentiles(ranks: Floats, counts: Floats | int, scheme: str) -> Floats:
 
 
 def average_wage(grid: Grid) -> Floats:
-    """Payroll over the employment it belongs to (r, 69): the printed one where payroll is printed, else the best figure.
+    """Payroll over the employment it belongs to (r, 69): printed with printed, the best figure with an estimate.
 
     Withheld cells are in neither sum. NaN where no employment stands against the payroll.
     """

@@ -10,14 +10,16 @@ SHRINKAGE = 500.0
 
 
 def shares_of_total(employment: Floats) -> Floats:
-    """Shares (r, k) of each region's clusters in their sum; NaN for a region without employment or with one withheld."""
+    """Shares (r, k) of each region's clusters in their sum; NaN where that is zero or one of them is withheld."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return employment / employment.sum(axis=1, keepdims=True)
+        shares: Floats = employment / employment.sum(axis=1, keepdims=True)
+    return shares
 
 
 def herfindahl(shares: Floats) -> Floats:
     """Sum of squared shares (r,): 1/k for an even portfolio, 1 for a single cluster."""
-    return np.square(shares).sum(axis=1)
+    total: Floats = np.square(shares).sum(axis=1)
+    return total
 
 
 def entropy(shares: Floats) -> Floats:

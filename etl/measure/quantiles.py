@@ -27,7 +27,7 @@ def column_quantiles(values: Floats, *shares: float) -> Floats:
 
 
 def column_ranks(values: Floats) -> Floats:
-    """Rank of each figure (n, k) within its column, 1 the highest; NaN for NaN and for zero. Ties share the best rank."""
+    """Rank of each figure (n, k) within its column, 1 the highest; NaN for NaN and zero. Ties share the best rank."""
     figures = np.where(values == 0, np.nan, values)
     ranks = np.full(values.shape, np.nan)
     for column in range(values.shape[1]):

@@ -20,6 +20,10 @@ REMAINDER = "not a place: what the publisher could not allocate"
 SET_INCOMPLETE = "comparison set incomplete"
 NO_REFERENCE = "no reference area"
 ZERO_DENOMINATOR = "a denominator is zero"
+NOT_COVERED = "not covered by the source"
+COVERAGE_UNKNOWN = "the coverage of a source is unknown"
+NO_BOUNDS = "no bounds to draw from"
+NO_ESTABLISHMENTS = "the source has no establishments: their floor is skipped"
 ESTABLISHMENTS_WITHHELD = "the number of establishments is withheld"
 
 
@@ -47,7 +51,8 @@ class Reasons:
     @property
     def none(self) -> NDArray[np.bool_]:
         """Where no reason stands."""
-        return self.codes == 0
+        found: NDArray[np.bool_] = self.codes == 0
+        return found
 
     def column(self, cell: NDArray[np.int64]) -> pa.Array:
         """The reasons of these flattened cells as a text column, null where there is none."""

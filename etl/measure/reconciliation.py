@@ -180,7 +180,7 @@ def _rows(
         "published": number(published),
         "rebuilt": number(rebuilt),
         "difference": number(rebuilt - published),
-        "reason": pa.array(np.where(needs_reason, reasons, None), pa.string()),
+        "reason": pa.array(reasons, pa.string(), mask=~needs_reason),
     }
     table = pa.table(columns)
     return table if wanted is None else table.filter(pa.array(wanted))

@@ -15,7 +15,10 @@ US_REGIONS: Mapping[str, int] = {
 }
 DISTRICT_OF_COLUMBIA = "11"
 
-EU27_2020 = tuple("AT BE BG CY CZ DE DK EE EL ES FI FR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+EU27_2020 = (
+    *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "EL", "ES", "FI", "FR", "HR", "HU"),
+    *("IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
+)
 EU28 = tuple(sorted((*EU27_2020, "UK")))
 REFERENCE_AREAS: Mapping[str, tuple[str, ...]] = {"EU28": EU28, "EU27_2020": EU27_2020}
 
