@@ -146,12 +146,16 @@ class CodeNumbers:
 
     `resolve` turns a code as found into ours, or into None where its rows are to be left out (number -1); it raises
     LookupError with a reason for a code nobody declared, which becomes a SourceFormatError with file and line.
+    `values`: our codes in the order of their numbers; those given at the start keep theirs.
     """
 
     resolve: Callable[[str], str | None]
     values: list[str] = field(default_factory=list)
-    _numbers: dict[str, int] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(init=False)
     _found: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._numbers = {code: number for number, code in enumerate(self.values)}
 
     def number(self, code: str) -> int:
         """The number of one of our codes, given now if it has none."""
@@ -165,14 +169,15 @@ class CodeNumbers:
         values = block.rows.column(column)
         indices = values.indices.to_numpy()
         table = np.empty(len(values.dictionary), np.int16)
+        is_used = np.bincount(indices, minlength=len(table)) > 0
         for position, found in enumerate(values.dictionary.to_pylist()):
-            if found not in self._found:
+            if found not in self._found and is_used[position]:
                 try:
                     code = self.resolve(found)
                 except LookupError as reason:
                     line = block.line_of(int(np.argmax(indices == position)))
                     raise SourceFormatError(f"{block.file.url}, line {line}: {reason.args[0]}") from None
                 self._found[found] = -1 if code is None else self.number(code)
-            table[position] = self._found[found]
+            table[position] = self._found.get(found, -1)
         numbers: npt.NDArray[np.int16] = table[indices]
         return numbers
