@@ -15,7 +15,8 @@ KINDS = ("1:1", "1:n", "n:1", "m:n")
 def families(concordance: Concordance) -> tuple[Integers, Strings]:
     """Connected component of each link, numbered from 1 in the order of the codes, and its kind.
 
-    Kinds: 1:1, 1:n (one source, several targets), n:1, m:n. A link without a target (an empty code) joins nothing.
+    Kinds: 1:1, 1:n (one source, several targets), n:1, m:n. A link without a target (an empty code) joins nothing and
+    has an empty kind.
     """
     source, target = concordance.source_index, concordance.target_index
     offset = concordance.sources.size
@@ -29,7 +30,7 @@ def families(concordance: Concordance) -> tuple[Integers, Strings]:
     has_many_sources = _members(family, source) > 1
     has_many_targets = _members(family, target) > 1
     kind = np.array(KINDS)[2 * has_many_sources + has_many_targets]
-    return number[family], kind[family]
+    return number[family], np.where(concordance.to_code == "", "", kind[family])
 
 
 def _members(family: Integers, code: Integers) -> Integers:
@@ -53,7 +54,7 @@ def table(concordance: Concordance) -> pa.Table:
                 "weight_method": concordance.weight_method,
                 "is_partial": concordance.is_partial,
                 "family_id": family,
-                "family_kind": kind,
+                "family_kind": pa.array([value or None for value in kind.tolist()], pa.string()),
                 "weight_year": pa.array([concordance.weight_year] * rows, pa.int16()),
                 "weight_basis": [concordance.basis or None] * rows,
             }

@@ -1,9 +1,9 @@
 """US national employment by six-digit NAICS: the amounts behind every weight, one fixed year a NAICS vintage.
 
 Made from the Census Bureau's national files of County Business Patterns: 2001 (NAICS 1997), 2005 (2002), 2009 and 2011
-(2007), 2017 (2017). Persons. A year adds up to its published total: besides six-digit codes it holds the sectors without detail (`95`
-auxiliaries of NAICS 1997, `99` unclassified) and, where published children fall short of their parent, the rest under
-the parent's code with `~`.
+(2007), 2017 (2017). Persons. A year adds up to its published total: besides six-digit codes it holds the sectors
+without detail (`95` auxiliaries of NAICS 1997, `99` unclassified) and, where published children fall short of their
+parent, the rest under the parent's code with `~`.
 """
 
 from collections.abc import Mapping
@@ -104,7 +104,9 @@ def _within_ranges(residual: float, withheld: list[NationalCell], parent: str) -
     """Divide a residual in proportion to establishments, moving what a range refuses to the others."""
     low, high = sum(cell.low for cell in withheld), sum(cell.high for cell in withheld)
     if not low <= residual <= high:
-        raise DataError(f"{parent}: {residual:,.0f} persons are left for withheld industries that can hold {low}-{high}")
+        raise DataError(
+            f"{parent}: {residual:,.0f} persons are left for withheld industries that can hold {low}-{high}"
+        )
     shares = [0.0] * len(withheld)
     free = list(range(len(withheld)))
     while free:
