@@ -15,7 +15,7 @@ from etl import reference
 from etl.errors import SourceFormatError
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.comparison import differences
-from etl.sources.workbooks import is_workbook, text_rows, rows_below
+from etl.sources.workbooks import first_sheet, is_workbook, rows_below
 
 FOLDER = "https://www2.census.gov/programs-surveys/metro-micro/geographies/reference-files"
 FILES = {2020: ("list1_2020.xls", "xls"), 2023: ("list1_2023.xlsx", "xlsx")}
@@ -49,7 +49,7 @@ class CbsaDelineation(Dataset):
 
 
 def _differences(file: ArchivedFile) -> list[str]:
-    rows = rows_below(text_rows(file), (AREA, STATE, COUNTY), file)
+    rows = rows_below(first_sheet(file), (AREA, STATE, COUNTY), file)
     published = {
         row[STATE].zfill(2) + row[COUNTY].zfill(3): row[AREA]
         for row in rows

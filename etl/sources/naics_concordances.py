@@ -19,7 +19,7 @@ from etl.errors import SourceFormatError
 from etl.reference.store import rows as built_in_rows
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.comparison import differences
-from etl.sources.workbooks import is_workbook, text_rows
+from etl.sources.workbooks import first_sheet, is_workbook
 
 FOLDER = "https://www.census.gov/naics/concordances"
 FILES = (
@@ -58,7 +58,7 @@ class NaicsConcordances(Dataset):
 
 
 def _differences(file: ArchivedFile) -> list[str]:
-    sheet = text_rows(file)
+    sheet = first_sheet(file)
     if file.kind.endswith("ISIC_4"):
         codes = _column_below(sheet, r"(\d{4}) NAICS US", file)
         return _code_differences(file, {vintage: set(found) - {"0"} for vintage, found in codes.items()})

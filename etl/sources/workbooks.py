@@ -4,7 +4,7 @@ import io
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from etl.errors import SourceFormatError, UsageError
@@ -20,53 +20,58 @@ def is_workbook(file: ArchivedFile) -> bool:
     return head(file, 4) in (_OLD, _NEW)
 
 
-def workbook_rows(file: ArchivedFile, sheet: str | None = None) -> Iterator[list[Any]]:
-    """Rows of one sheet of a workbook, by its name or the first, cells as the file types them (None where empty).
+def first_sheet(file: ArchivedFile) -> list[list[str]]:
+    """Rows of the first sheet of a workbook; see `named_sheet`."""
+    return _sheet(file, None)
+
+
+def named_sheet(file: ArchivedFile, name: str) -> list[list[str]]:
+    """Rows of one sheet of a workbook, every cell as text without blanks around it, whole numbers without a point.
 
     Raises UsageError where the packages that read workbooks are not installed (extra `excel`), SourceFormatError
     where the body is no workbook or has no such sheet.
     """
+    return _sheet(file, name)
+
+
+def _sheet(file: ArchivedFile, name: str | None) -> list[list[str]]:
     try:
-        return iter(_old_rows(file, sheet) if head(file, 4) == _OLD else _new_rows(file, sheet))
+        rows = _old_rows(file, name) if head(file, 4) == _OLD else _new_rows(file, name)
     except ImportError as error:
         raise UsageError(f"to read workbooks, install the extra excel ({error.name} is missing)") from error
+    return [[_text(cell) for cell in row] for row in rows]
 
 
-def _old_rows(file: ArchivedFile, sheet: str | None) -> list[list[Any]]:
+def _old_rows(file: ArchivedFile, name: str | None) -> list[list[Any]]:
     import xlrd
 
     try:
         book = xlrd.open_workbook(file_contents=file.path.read_bytes(), logfile=io.StringIO())
     except (xlrd.XLRDError, struct.error, IndexError) as error:
         raise SourceFormatError(f"{file.url}: no Excel workbook that can be read ({error})") from error
-    found = book.sheet_by_name(_sheet(file, sheet, book.sheet_names()))
-    return [[cell if cell != "" else None for cell in found.row_values(number)] for number in range(found.nrows)]
+    found = book.sheet_by_name(_chosen(file, name, book.sheet_names()))
+    return [found.row_values(number) for number in range(found.nrows)]
 
 
-def _new_rows(file: ArchivedFile, sheet: str | None) -> list[list[Any]]:
+def _new_rows(file: ArchivedFile, name: str | None) -> list[list[Any]]:
     import openpyxl
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # extensions of newer versions that the reader leaves out
             book = openpyxl.load_workbook(io.BytesIO(file.path.read_bytes()), read_only=True, data_only=True)
-            found = book[_sheet(file, sheet, book.sheetnames)]
+            found = book[_chosen(file, name, book.sheetnames)]
             return [list(row) for row in found.iter_rows(values_only=True)]
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         raise SourceFormatError(f"{file.url}: no Excel workbook that can be read ({error})") from error
 
 
-def _sheet(file: ArchivedFile, sheet: str | None, names: Sequence[str]) -> str:
-    if sheet is None:
+def _chosen(file: ArchivedFile, name: str | None, names: Sequence[str]) -> str:
+    if name is None:
         return names[0]
-    if sheet not in names:
-        raise SourceFormatError(f"{file.url}: no sheet is called {sheet}; there are: {', '.join(names)}")
-    return sheet
-
-
-def text_rows(file: ArchivedFile) -> list[list[str]]:
-    """Rows of the first sheet, every cell as text without blanks around it, whole numbers without a point."""
-    return [[_text(cell) for cell in row] for row in workbook_rows(file)]
+    if name not in names:
+        raise SourceFormatError(f"{file.url}: no sheet is called {name}; there are: {', '.join(names)}")
+    return name
 
 
 def _text(cell: Any) -> str:
