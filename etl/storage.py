@@ -162,7 +162,8 @@ class _LocalStorage(Storage):
     def folders(self, prefix: str = "") -> Paths:
         folder = self._at(prefix) if prefix else self._folder
         with self._reading():
-            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+            entries = folder.iterdir() if folder.is_dir() else iter(())
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith(TEMPORARY_PREFIX))
 
     def delete(self, path: str) -> None:
         with self._writing():

@@ -18,7 +18,7 @@ _CONFLICT_TRIES = 6
 
 
 class S3Storage(Storage):
-    """A data root on S3. Credentials, region and endpoint come from the usual places: AWS_* variables, profile, role."""
+    """A data root on S3. Credentials, region and endpoint come from the usual places: AWS_* variables or a role."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(root).rstrip("/")

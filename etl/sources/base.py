@@ -76,6 +76,12 @@ class Dataset(ABC):
     def check(self, file: ArchivedFile) -> None:
         """Refuse an answer that is not what `parse` reads. Raises SourceFormatError. Cheap: looks at the head only."""
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Say what a later copy of this address is compared with, by name: amounts, which may move within a band, and
+        lists (of regions, of years), of which nothing may be lost. None by default. Raises SourceFormatError.
+        """
+        return {}
+
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Sort files into reference years; one file that holds many years belongs to each. By default, the file's own."""
         years: dict[int, list[ArchivedFile]] = {}

@@ -183,6 +183,7 @@ def test_scratch_is_gone_afterwards(storage: Storage) -> None:
     with storage.scratch() as folder:
         (folder / "part").write_bytes(b"x")
         assert storage.list() == []
+        assert storage.folders() == []
     assert not folder.exists()
 
 

@@ -1,0 +1,128 @@
+"""Guards at the door of the archive: what a body must be, and how far it may differ from its last good copy.
+
+A body is told by its bytes, never by its name or header. Guards on what it *is* cannot be overruled; those on how it
+*changed* can be, with `--accept`.
+"""
+
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from etl.archive.bodies import RefusalError
+from etl.settings import Settings
+
+_HEAD = 4096
+_TAIL = 4096
+#: The size and rows of answers smaller than this may change as they like: an empty page may fill.
+_BAND_FROM = 4096
+_ZIP = (b"PK\x03\x04",)
+_OLE = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)
+#: First bytes by Request.content; text kinds are told apart below.
+_MAGIC = {"zip": _ZIP, "xlsx": _ZIP, "xls": _OLE, "gzip": (b"\x1f\x8b",)}
+_TEXT = frozenset({"csv", "tsv", "json", "xml", "text"})
+CONTENTS = frozenset(_MAGIC) | _TEXT
+
+
+def check_content(path: Path, content: str) -> None:
+    """Refuse a body that is empty or not of the kind asked for: an outage page, a fault message, half an answer."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+        stream.seek(max(0, size - _TAIL))
+        tail = stream.read()
+    if not head.strip():
+        raise RefusalError("empty", "the body is empty")
+    found = _kind(head)
+    if content in _MAGIC:
+        if not head.startswith(_MAGIC[content]):
+            raise RefusalError("content", f"{found} instead of {content}")
+        if content in ("zip", "xlsx"):
+            _check_zip(path, content)
+        return
+    expected = {"json": ("JSON",), "xml": ("XML",), "text": ("text", "a table")}.get(content, ("a table",))
+    if found not in expected:
+        raise RefusalError("content", f"{found} instead of {content}")
+    if content in ("csv", "tsv"):
+        _check_last_line(head, tail)
+    ends = {"json": (b"}", b"]"), "xml": (b">",)}.get(content)
+    if ends and not tail.rstrip().endswith(ends):
+        raise RefusalError("content", f"{content} that is cut off")
+
+
+def _kind(head: bytes) -> str:
+    """Say in a word or two what a body is."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for kind, magics in _MAGIC.items():
+        if text.startswith(magics):
+            return kind
+    if b"\0" in head:
+        return "binary data"
+    if re.match(rb"(?i)(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|script)", text, re.DOTALL):
+        return "an HTML page"
+    if text.startswith(b"<"):
+        return "an HTML page" if re.search(rb"(?i)<(html|!doctype html)", text) else "XML"
+    if text.startswith((b"{", b"[")):
+        return "JSON"
+    return "a table" if re.search(rb"[,;\t|]", text.split(b"\n", 1)[0]) else "text"
+
+
+def _check_last_line(head: bytes, tail: bytes) -> None:
+    """A last line without its line end is fine where it has as many fields as the first; else the body is cut off."""
+    first, last = head.split(b"\n", 1)[0], tail.rsplit(b"\n", 1)[-1]
+    if not last.strip():
+        return
+    separator = max(b",;\t|", key=lambda code: first.count(bytes([code])))
+    if last.count(separator) < first.count(separator):
+        raise RefusalError("cut_off", "the last line has no end and too few fields", is_change=True)
+
+
+def _check_zip(path: Path, content: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise RefusalError("zip", f"its list of members cannot be read: {error}") from error
+    names = [member.orig_filename for member in members]
+    if not names:
+        raise RefusalError("zip", "it has no members")
+    for member, name in zip(members, names, strict=True):
+        # A name is read as Windows reads it too: drive letters and backslashes climb out there.
+        if name.startswith(("/", "\\")) or PureWindowsPath(name).drive or ".." in PureWindowsPath(name).parts:
+            raise RefusalError("member_names", f"the member {name!r} would be unpacked outside its folder")
+        if member.flag_bits & 1:
+            raise RefusalError("zip", f"the member {name!r} is encrypted")
+    if content == "xlsx" and "[Content_Types].xml" not in names:
+        raise RefusalError("content", "zip instead of xlsx")
+
+
+def check_change(
+    size: int, profile: Mapping[str, Any], last_size: int, last: Mapping[str, Any], settings: Settings
+) -> None:
+    """Refuse a body whose size, rows or totals left their band, or that lost what its last good copy had.
+
+    Profiles map a name to a number, compared within `amounts_band`, or to a list, of which nothing may be lost; `rows`
+    has a band of its own. A name that one of them lacks is not compared.
+    """
+    is_small = last_size < _BAND_FROM
+    if not is_small:
+        _check_band("bytes", size, last_size, settings.bytes_band)
+    for name, before in last.items():
+        if name == "rows" and is_small:
+            continue
+        now = profile.get(name)
+        if isinstance(before, list) and isinstance(now, list):
+            lost = sorted(set(before) - set(now))
+            if lost:
+                shown = ", ".join(str(one) for one in lost[:5]) + (" …" if len(lost) > 5 else "")
+                raise RefusalError("lost", f"{len(lost)} of {len(before)} {name} are gone: {shown}", is_change=True)
+        elif isinstance(before, int | float) and isinstance(now, int | float):
+            _check_band(name, now, before, settings.rows_band if name == "rows" else settings.amounts_band)
+
+
+def _check_band(name: str, now: float, before: float, band: tuple[float, float]) -> None:
+    if before > 0 and not band[0] <= now / before <= band[1]:
+        limits = f"{band[0]:.0%} and {band[1]:.0%}"
+        reason = f"{name}: {now:,} after {before:,} last time, {now / before:.0%}; allowed is between {limits}"
+        raise RefusalError(name if name in ("bytes", "rows") else "amounts", reason, is_change=True)

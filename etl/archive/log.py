@@ -1,0 +1,227 @@
+"""The archive's log: what each run met at each address, and from it the state of the archive as of any day.
+
+`archive/log/<dataset>/<run>.jsonl` holds one JSON object a line, written whole. An address that was asked for and has
+a body of its own kind gets a line of its own; those that met nothing new share one, so that a quiet night stays small:
+
+    {"status": "fetched", "at": …, "snapshot_date": …, "url": …, "kind": …, "content": …, "year": …, "sha256": …, …}
+    {"status": "unchanged", "at": …, "snapshot_date": …, "urls": […]}
+
+`status`: *fetched* (new bytes), *accepted* (bytes a guard would have refused, with `by`, `guard`, `reason`),
+*unchanged*, *not_offered* (404, never had), *gone* (404, had), *refused* (with `guard`, `reason`, and where the bytes
+were `kept`), *unreachable* (with `reason`), *superseded* (a further page that its first page no longer leads to).
+The last good copy of an address as of day D is its newest *fetched* or *accepted* line with snapshot date ≤ D.
+"""
+
+import json
+import operator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from etl.errors import IntegrityError
+from etl.sources.base import Request
+from etl.storage import Storage
+
+LOG = "archive/log"
+_READERS = 16
+
+FAILED = frozenset({"gone", "refused", "unreachable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The last good copy of one address, as the log tells it.
+
+    `retrieved` and `confirmed`: when these bytes came and when the publisher last sent or confirmed them (UTC, ISO
+    8601). `problem`: what the attempts since then met; a copy with a problem is stale. `follows`: the address whose
+    answer led to this one. `profile`: what a later copy is compared with.
+    """
+
+    dataset: str
+    url: str
+    kind: str
+    content: str
+    year: int | None
+    sha256: str
+    bytes: int
+    snapshot_date: date
+    retrieved: str
+    confirmed: str
+    etag: str | None = None
+    last_modified: str | None = None
+    follows: str | None = None
+    problem: str | None = None
+    profile: Mapping[str, Any] = field(default_factory=dict)
+
+    def statement(self) -> dict[str, Any]:
+        """What the log line of a new copy says besides status, time and address."""
+        names = ("kind", "content", "year", "sha256", "bytes", "etag", "last_modified", "follows", "profile")
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, {})}
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the publisher has failed to send or confirm it since."""
+        return self.problem is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one request. `archived`: the copy that stands now; `statement`: further fields of its log line."""
+
+    request: Request
+    status: str
+    at: str
+    archived: Archived | None = None
+    reason: str = ""
+    statement: Mapping[str, Any] = field(default_factory=dict)
+    next_pages: tuple[Request, ...] = ()
+
+    @property
+    def is_stale(self) -> bool:
+        """Had before, and now failing, gone or refused: the last good bytes stand."""
+        return self.status in FAILED and self.archived is not None
+
+    @property
+    def is_left_out(self) -> bool:
+        """Never had, and unreachable or refused."""
+        return self.status in FAILED and self.archived is None
+
+
+def known(
+    storage: Storage, snapshot_date: date | None = None, datasets: Collection[str] | None = None
+) -> dict[tuple[str, str], Archived]:
+    """Return the last good copy by (dataset, url) as of a day, sorted; all there is where no day is given.
+
+    Reads the log only. Raises IntegrityError naming a log file that cannot be read.
+    """
+    by_dataset: dict[str, list[str]] = {}
+    for path in storage.list(LOG):
+        dataset = path.removeprefix(LOG + "/").partition("/")[0]
+        if path.endswith(".jsonl") and (datasets is None or dataset in datasets):
+            by_dataset.setdefault(dataset, []).append(path)
+    latest = snapshot_date.isoformat() if snapshot_date else "9999-12-31"
+    state: dict[tuple[str, str], Archived] = {}
+    with ThreadPoolExecutor(_READERS) as pool:
+        for dataset, paths in sorted(by_dataset.items()):
+            entries = [e for part in pool.map(lambda path: _read(storage, path), paths) for e in part]
+            entries = [entry for entry in entries if entry["snapshot_date"] <= latest]
+            entries.sort(key=operator.itemgetter("snapshot_date", "at"))
+            state |= {(dataset, url): archived for url, archived in sorted(_fold(dataset, entries).items())}
+    return state
+
+
+def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
+    entries = []
+    for number, line in enumerate(storage.read_bytes(path).splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            entry["snapshot_date"], entry["at"], entry["status"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise IntegrityError(
+                f"{storage.root}/{path}, line {number}: this is no line of the log ({error})"
+            ) from error
+        entries.append(entry)
+    return entries
+
+
+def _fold(dataset: str, entries: Iterable[dict[str, Any]]) -> dict[str, Archived]:
+    """Go through the entries in their order; each changes what is known of its addresses."""
+    state: dict[str, Archived] = {}
+    for entry in entries:
+        status, at = entry["status"], entry["at"]
+        for url in entry.get("urls") or [entry["url"]]:
+            if status in ("fetched", "accepted"):
+                state[url] = _archived(dataset, url, entry)
+            elif status == "superseded":
+                state.pop(url, None)
+            elif url in state:
+                held = state[url]
+                if status == "unchanged":
+                    tags = {name: entry[name] for name in ("etag", "last_modified") if name in entry}
+                    state[url] = replace(held, confirmed=at, problem=None, **tags)
+                elif status in FAILED:
+                    state[url] = replace(held, problem=entry.get("reason") or status)
+    return state
+
+
+def _archived(dataset: str, url: str, entry: Mapping[str, Any]) -> Archived:
+    return Archived(
+        dataset=dataset,
+        url=url,
+        kind=entry["kind"],
+        content=entry["content"],
+        year=entry.get("year"),
+        sha256=entry["sha256"],
+        bytes=entry["bytes"],
+        snapshot_date=date.fromisoformat(entry["snapshot_date"]),
+        retrieved=entry["at"],
+        confirmed=entry["at"],
+        etag=entry.get("etag"),
+        last_modified=entry.get("last_modified"),
+        follows=entry.get("follows"),
+        profile=entry.get("profile", {}),
+    )
+
+
+class RunLog:
+    """The log files of one run, one a dataset. Each is written anew as outcomes come in: a killed run keeps its own."""
+
+    def __init__(self, storage: Storage, run_id: str, snapshot_date: date) -> None:
+        self._storage = storage
+        self._run_id = run_id
+        self._date = snapshot_date.isoformat()
+        self._paths: dict[str, str] = {}
+        self._written: dict[str, bytes] = {}
+
+    def write(self, outcomes: Iterable[Outcome], superseded: Iterable[tuple[str, str]] = (), at: str = "") -> None:
+        """Write all outcomes so far, and the (dataset, url) that were superseded at `at`."""
+        by_dataset: dict[str, list[Outcome]] = {}
+        for outcome in outcomes:
+            by_dataset.setdefault(outcome.request.dataset, []).append(outcome)
+        dropped: dict[str, list[str]] = {}
+        for dataset, url in superseded:
+            dropped.setdefault(dataset, []).append(url)
+        for dataset in sorted(by_dataset):
+            lines = [*_lines(by_dataset[dataset])]
+            if dataset in dropped:
+                lines.append({"status": "superseded", "at": at, "urls": sorted(dropped[dataset])})
+            text = "".join(json.dumps(_dated(line, self._date), ensure_ascii=False) + "\n" for line in lines)
+            self._put(dataset, text.encode())
+
+    def _put(self, dataset: str, data: bytes) -> None:
+        if self._written.get(dataset) == data:
+            return
+        if dataset in self._paths:
+            self._storage.write(self._paths[dataset], data)
+        else:
+            self._paths[dataset] = self._claim(dataset, data)
+        self._written[dataset] = data
+
+    def _claim(self, dataset: str, data: bytes) -> str:
+        """A task that is tried again has the same run id: what its first try logged stays."""
+        number = 1
+        while True:
+            path = f"{LOG}/{dataset}/{self._run_id}{'' if number == 1 else f'.{number}'}.jsonl"
+            if self._storage.write_new(path, data):
+                return path
+            number += 1
+
+
+def _dated(line: dict[str, Any], day: str) -> dict[str, Any]:
+    return {"status": line["status"], "at": line["at"], "snapshot_date": day} | line
+
+
+def _lines(outcomes: Iterable[Outcome]) -> Iterator[dict[str, Any]]:
+    shared: dict[str, list[Outcome]] = {}
+    for outcome in sorted(outcomes, key=lambda o: (o.request.url, o.request.kind)):
+        if outcome.status in ("unchanged", "not_offered") and not outcome.statement:
+            shared.setdefault(outcome.status, []).append(outcome)
+            continue
+        line: dict[str, Any] = {"status": outcome.status, "at": outcome.at, "url": outcome.request.url}
+        if outcome.reason:
+            line["reason"] = outcome.reason
+        yield line | dict(outcome.statement)
+    for status, group in sorted(shared.items()):
+        yield {"status": status, "at": max(o.at for o in group), "urls": [o.request.url for o in group]}
