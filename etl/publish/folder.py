@@ -1,0 +1,121 @@
+"""Publishing in a local folder: built beside under a name of its own, synced, renamed in one step."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from etl.errors import TransientError, UsageError
+from etl.publish.catalogue import documents
+from etl.publish.draft import Draft, Part
+from etl.publish.manifest import FileEntry
+from etl.publish.publisher import OvertakenError, Published, check_part, manifest_of, place, settled
+from etl.publish.versions import SNAPSHOTS, started_versions, version_name, version_order
+from etl.storage import Storage
+
+#: What the name of a folder starts with while a version is built in it; killed runs leave it to `prune`.
+BUILDING_PREFIX = ".building-"
+
+
+def publish_in_folder(storage: Storage, draft: Draft, parts: Mapping[str, Part]) -> Published:
+    """Build the version beside the others and rename it. Raises as `publish` does."""
+    taken = [version_order(version) for version in started_versions(storage)]
+    number = 1 + max((number for day, number in taken if day == draft.snapshot_date), default=0)
+    version = version_name(draft.snapshot_date, number)
+    snapshots = Path(storage.root).expanduser().absolute() / SNAPSHOTS
+    with _building_folder(storage, snapshots, version) as building:
+        name = f"{SNAPSHOTS}/{building.name}"
+        for path, part in parts.items():
+            place(storage, f"{name}/{path}", part)
+        texts = documents(draft, parts, version)
+        for path, data in texts.items():
+            storage.write(f"{name}/{path}", data)
+        for path, part in parts.items():
+            check_part(part, _digest(building / path), path)
+        entries = {path: FileEntry(sha256=_sha256(data), bytes=len(data)) for path, data in texts.items()}
+        storage.write(f"{name}/manifest.json", manifest_of(draft, parts, entries, version).to_bytes())
+        done = settled(storage, draft)
+        if done is not None:
+            return done
+        try:
+            building.rename(snapshots / version)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            return settled(storage, draft) or _overtaken(version)
+        _sync(snapshots)
+    return Published(version, draft.previous, True)
+
+
+def is_being_built(folder: Path) -> bool:
+    """Say whether a live process on this machine builds in the folder."""
+    with _locked(folder, wait=False) as is_locked:
+        return not is_locked
+
+
+@contextmanager
+def _building_folder(storage: Storage, snapshots: Path, version: str) -> Iterator[Path]:
+    """Make a folder of this run's own and hold its lock; it is gone afterwards, unless it was renamed."""
+    try:
+        snapshots.mkdir(parents=True, exist_ok=True)
+        building = snapshots / f"{BUILDING_PREFIX}{version}-{uuid.uuid4().hex}"
+        building.mkdir()
+    except OSError as error:
+        raise _storage_error(storage, error) from error
+    with _locked(building, wait=True):
+        if not building.exists():
+            raise OvertakenError("prune removed the folder this run was about to build in; run again")
+        try:
+            yield building
+        except OSError as error:
+            raise _storage_error(storage, error) from error
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool) -> Iterator[bool]:
+    """Hold the folder's lock, which its holder's death releases; yields False where another process holds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _overtaken(version: str) -> Published:
+    raise OvertakenError(f"another run takes the name {version}; nothing was published here, run again")
+
+
+def _storage_error(storage: Storage, error: OSError) -> TransientError | UsageError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return TransientError(f"data root {storage.root}: no space left; free some and run again")
+    return UsageError(f"data root {storage.root}: cannot publish: {error.strerror or error}")

@@ -1,0 +1,68 @@
+"""Publishing on S3: a claim on the version's name, upload, verification from the far side, then the manifest."""
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+from etl.publish.catalogue import documents
+from etl.publish.draft import Draft, Part
+from etl.publish.manifest import FileEntry, json_bytes
+from etl.publish.publisher import Published, check_part, manifest_of, place, settled
+from etl.publish.versions import SNAPSHOTS, manifest_path, newest_version, version_name, version_order
+from etl.storage import Storage
+
+CLAIM = "claim.json"
+_CONNECTIONS = 4
+
+
+def publish_as_objects(storage: Storage, draft: Draft, parts: Mapping[str, Part]) -> Published:
+    """Claim a version, upload and verify it, and write its manifest. Raises as `publish` does.
+
+    A claim with the same content is this run's to finish, whoever made it; objects under a claim with other content
+    are never touched: the next number is taken.
+    """
+    version = _claimed(storage, draft, parts)
+    folder = f"{SNAPSHOTS}/{version}"
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        list(pool.map(lambda item: _brought(storage, f"{folder}/{item[0]}", item[1]), parts.items()))
+        texts = documents(draft, parts, version)
+        entries = dict(pool.map(lambda item: (item[0], _kept(storage, f"{folder}/{item[0]}", item[1])), texts.items()))
+    done = settled(storage, draft)
+    if done is not None:
+        return done
+    is_new = storage.write_new(manifest_path(version), manifest_of(draft, parts, entries, version).to_bytes())
+    return Published(version, draft.previous, is_new)
+
+
+def _claimed(storage: Storage, draft: Draft, parts: Mapping[str, Part]) -> str:
+    """Claim the first free name after the newest published version of the day."""
+    files = json_bytes({path: part.sha256 for path, part in parts.items()})
+    claim = json_bytes({"content_id": draft.content_id, "files_id": hashlib.sha256(files).hexdigest()})
+    newest = newest_version(storage, draft.snapshot_date)
+    day, number = version_order(newest) if newest else (None, 0)
+    for candidate in count(number + 1 if day == draft.snapshot_date else 1):
+        version = version_name(draft.snapshot_date, candidate)
+        path = f"{SNAPSHOTS}/{version}/{CLAIM}"
+        if storage.write_new(path, claim) or storage.read_bytes(path) == claim:
+            return version
+    raise AssertionError("there is always a next number")
+
+
+def _brought(storage: Storage, target: str, part: Part) -> None:
+    """Bring a part to its place, unless a run that was killed brought it; read it back to be sure."""
+    if storage.exists(target) and _digest(storage, target) == part.sha256:
+        return
+    place(storage, target, part)
+    check_part(part, _digest(storage, target), target)
+
+
+def _kept(storage: Storage, target: str, data: bytes) -> FileEntry:
+    """Write a document; one that another run of the same content wrote first stands as it is."""
+    storage.write_new(target, data)
+    there = storage.read_bytes(target)
+    return FileEntry(sha256=hashlib.sha256(there).hexdigest(), bytes=len(there))
+
+
+def _digest(storage: Storage, path: str) -> str:
+    return hashlib.sha256(storage.read_bytes(path)).hexdigest()

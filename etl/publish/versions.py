@@ -1,0 +1,136 @@
+"""Names and order of versions, their manifests, and the pointer to the latest one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from etl.errors import DataError, IntegrityError, TransientError, UsageError
+from etl.publish.manifest import Manifest, json_bytes
+from etl.schema import Contract
+from etl.storage import Storage
+
+SNAPSHOTS = "snapshots"
+LATEST = f"{SNAPSHOTS}/latest.json"
+
+_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.([1-9]\d*))?")
+_POINTER_TRIES = 20
+
+
+def version_order(version: str) -> tuple[date, int]:
+    """Date and number of a version, by which versions are ordered. Raises UsageError for no name of a version."""
+    match = _VERSION.fullmatch(version)
+    try:
+        if match is None or match[2] == "1":
+            raise ValueError(version)
+        return date.fromisoformat(match[1]), int(match[2] or 1)
+    except ValueError:
+        raise UsageError(f"{version} is not a version; one is written 2026-11-23, or 2026-11-23.2") from None
+
+
+def version_name(day: date, number: int) -> str:
+    """Name of the version of a day by its number, counted from 1."""
+    return day.isoformat() if number == 1 else f"{day.isoformat()}.{number}"
+
+
+def manifest_path(version: str) -> str:
+    """Path of a version's manifest in the data root."""
+    return f"{SNAPSHOTS}/{version}/manifest.json"
+
+
+def started_versions(storage: Storage) -> list[str]:
+    """Versions that have a folder, published or not, oldest first."""
+    names = [name for name in storage.folders(SNAPSHOTS) if _VERSION.fullmatch(name)]
+    return sorted(names, key=version_order)
+
+
+def versions(storage: Storage) -> list[str]:
+    """All published versions, oldest first."""
+    return [version for version in started_versions(storage) if storage.exists(manifest_path(version))]
+
+
+def newest_version(storage: Storage, until: date | None = None) -> str | None:
+    """The newest published version, of those up to a day where one is given."""
+    for version in reversed(started_versions(storage)):
+        if (until is None or version_order(version)[0] <= until) and storage.exists(manifest_path(version)):
+            return version
+    return None
+
+
+def read_manifest(storage: Storage, version: str) -> Manifest:
+    """Read a version's manifest. Raises UsageError where there is no version, IntegrityError where it is damaged."""
+    version_order(version)
+    path = manifest_path(version)
+    try:
+        return Manifest.from_bytes(storage.read_bytes(path), path)
+    except FileNotFoundError:
+        known = versions(storage)
+        listed = ", ".join(known[-5:]) if known else "none yet"
+        raise UsageError(f"{storage.root} holds no version {version}; the newest are: {listed}") from None
+
+
+def newest_manifest(storage: Storage, until: date | None = None) -> Manifest | None:
+    """Manifest of the newest published version, of those up to a day where one is given; None before the first."""
+    version = newest_version(storage, until)
+    return None if version is None else read_manifest(storage, version)
+
+
+def latest_version(storage: Storage) -> str | None:
+    """The version that the pointer names; None before the first. Raises IntegrityError for a damaged pointer."""
+    return _pointed_at(storage, LATEST)[0]
+
+
+def check_pointer(storage: Storage) -> None:
+    """Raise IntegrityError where the pointer is damaged or does not fit the manifest that it names."""
+    version, digest = _pointed_at(storage, LATEST)
+    if version is None:
+        return
+    try:
+        actual = hashlib.sha256(storage.read_bytes(manifest_path(version))).hexdigest()
+    except FileNotFoundError:
+        raise IntegrityError(f"{LATEST} names version {version}, which is not there") from None
+    if actual != digest:
+        raise IntegrityError(f"{LATEST} does not fit {manifest_path(version)}: one of the two is damaged")
+
+
+def advance_pointer(storage: Storage) -> None:
+    """Point at the newest published version. The pointer never moves back, by date then number."""
+    for _ in range(_POINTER_TRIES):
+        newest = newest_version(storage)
+        if newest is None:
+            return
+        tag = storage.tag(LATEST)
+        try:
+            current = latest_version(storage)
+        except IntegrityError:
+            current = None
+        if current is not None and version_order(current) >= version_order(newest):
+            return
+        digest = hashlib.sha256(storage.read_bytes(manifest_path(newest))).hexdigest()
+        # Another publisher may have moved it in between: look again, until it names the newest.
+        storage.replace_if(LATEST, json_bytes({"version": newest, "manifest_sha256": digest}), tag)
+    raise TransientError(f"{LATEST} keeps changing under this run; run again")
+
+
+def content_id(inputs: Iterable[str], code_id: str, contracts: Mapping[str, Contract]) -> str:
+    """Hash over everything that decides what a snapshot holds: inputs (addresses with hashes), code, contracts."""
+    parts = ["inputs", *sorted(inputs), "code", code_id, "contracts"]
+    parts += [contracts[name].model_dump_json() for name in sorted(contracts)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _pointed_at(storage: Storage, path: str) -> tuple[str | None, str | None]:
+    try:
+        data = storage.read_bytes(path)
+    except FileNotFoundError:
+        return None, None
+    try:
+        content = json.loads(data)
+        version, digest = content["version"], content["manifest_sha256"]
+        version_order(version)
+        if data != json_bytes(content):
+            raise DataError("it is not as it was written")
+    except (ValueError, KeyError, TypeError, UsageError, DataError) as error:
+        raise IntegrityError(f"{path} is damaged ({error})") from error
+    return version, digest
