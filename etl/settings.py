@@ -19,6 +19,12 @@ class Settings(BaseSettings):
     census_api_key: SecretStr | None = Field(None, description="Key of the Census Bureau's API.")
     common_year_window: int = Field(2, ge=0, description="Years that the two sides of a common year may lie apart.")
 
+    workers: PositiveInt = Field(2, description="Processes that build source-years and years.")
+    observatory: str | None = Field(None, description="JSON file that describes a table of a cluster observatory.")
+    cluster_organisations: str | None = Field(
+        None, description="JSON file that describes a list of cluster organisations."
+    )
+
     connections_per_host: PositiveInt = Field(4, description="Requests under way at one host at a time.")
     connect_timeout: PositiveFloat = Field(10, description="Seconds to wait for a connection.")
     read_timeout: PositiveFloat = Field(60, description="Seconds to wait for the next bytes of an answer.")

@@ -15,7 +15,7 @@ Every reader returns the observations of one period, one row each:
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -54,8 +54,24 @@ def check_answer(file: ArchivedFile) -> None:
         _tsv_header(file)
 
 
+def dimensions(file: ArchivedFile) -> list[str]:
+    """Names of the dimensions but time, in the order of the file."""
+    if _is_json(file):
+        return [name for name in _json_cube(file).names if name not in _TIME_NAMES]
+    if _is_sdmx_csv(file):
+        return _sdmx_csv_dimensions(_sdmx_csv_columns(file))
+    return _tsv_header(file)[0]
+
+
 def periods(file: ArchivedFile) -> list[str]:
-    """The periods a TSV sheet has columns for, in the order of the file."""
+    """The periods in the file: columns of a TSV sheet, values of the time dimension in the other formats."""
+    if _is_json(file):
+        return list(_json_cube(file).codes[_json_cube(file).time])
+    if _is_sdmx_csv(file):
+        blocks = _blocks(file, _sdmx_csv_columns(file), ["TIME_PERIOD"], pacsv.ParseOptions())
+        return sorted(
+            {period for _, block in blocks for period in _without_label(block.column(0)).unique().to_pylist()}
+        )
     return _tsv_header(file)[1]
 
 
@@ -65,84 +81,83 @@ def read(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
     Raises SourceFormatError with file, line and code for a value that is neither a number nor missing.
     """
     check_answer(file)
-    with _readable(file):
-        if head(file, 64).lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{"):
-            return read_json_stat(file, period, keep)
-        if _is_sdmx_csv(file):
-            return read_sdmx_csv(file, period, keep)
-        return read_tsv(file, period, keep)
+    if _is_json(file):
+        return read_json_stat(file, period, keep)
+    if _is_sdmx_csv(file):
+        return read_sdmx_csv(file, period, keep)
+    return read_tsv(file, period, keep)
 
 
 def read_tsv(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
     """Read one period of a TSV sheet: only that column is taken, block by block; years may stand in any order."""
-    dimensions, offered = _tsv_header(file)
+    names, offered = _tsv_header(file)
     if period not in offered:
-        return _empty(dimensions)
-    columns = ["series", *offered]
-    wanted = ["series", period]
-    reader = pacsv.open_csv(
-        unpacked(file.path),
-        read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, block_size=_BLOCK_BYTES),
-        parse_options=pacsv.ParseOptions(delimiter="\t", quote_char=False),
-        convert_options=_as_text(wanted),
-    )
-    blocks = []
-    next_line = 2
-    for batch in reader:
-        lines = _line_numbers(next_line, batch.num_rows)
-        next_line += batch.num_rows
-        keys = pc.split_pattern(batch.column(0), ",")
-        _refuse(file, lines, pc.not_equal(pc.list_value_length(keys), len(dimensions)), batch.column(0), "series key")
-        codes = {name: pc.list_element(keys, position) for position, name in enumerate(dimensions)}
-        block = pa.table(codes | {"cell": batch.column(1), "line": lines})
-        blocks.append(_split_cells(file, _kept(block, keep)))
-    return _joined(blocks, dimensions)
+        return _empty(names)
+    options = pacsv.ParseOptions(delimiter="\t", quote_char=False)
+    found = []
+    for lines, block in _blocks(file, ["series", *offered], ["series", period], options):
+        series = block.column(0)
+        keys = pc.split_pattern(series, ",")
+        _refuse(file, lines, pc.not_equal(pc.list_value_length(keys), len(names)), series, "series key")
+        codes = {name: pc.list_element(keys, position) for position, name in enumerate(names)}
+        cells = pa.table(codes | {"cell": block.column(1), "line": lines})
+        found.append(_split_cells(file, _kept(cells, keep)))
+    return _joined(found, names)
 
 
 def read_sdmx_csv(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
     """Read one period of an SDMX-CSV file, version 1.0 or 2.0, with or without labels."""
     columns = _sdmx_csv_columns(file)
-    dimensions = [name for name in columns if _DIMENSION.fullmatch(name)]
+    names = _sdmx_csv_dimensions(columns)
     attributes = [name for name in columns if name in ("OBS_FLAG", "CONF_STATUS")]
-    wanted = [*dimensions, "TIME_PERIOD", "OBS_VALUE", *attributes]
-    reader = pacsv.open_csv(
-        unpacked(file.path),
-        read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, block_size=_BLOCK_BYTES),
-        convert_options=_as_text(wanted),
-    )
-    blocks = []
-    next_line = 2
-    for batch in reader:
-        lines = _line_numbers(next_line, batch.num_rows)
-        next_line += batch.num_rows
-        texts = {name: batch.column(name) for name in ("TIME_PERIOD", "OBS_VALUE")}
-        codes = {name: _without_label(batch.column(name)) for name in (*dimensions, *attributes)}
-        block = pa.table(codes | texts | {"line": lines})
-        block = _kept(block, {**keep, "TIME_PERIOD": [period]})
-        blocks.append(_split_attributes(file, block, dimensions, attributes))
-    return _joined(blocks, dimensions)
+    coded = [*names, "TIME_PERIOD", *attributes]
+    found = []
+    for lines, block in _blocks(file, columns, [*coded, "OBS_VALUE"], pacsv.ParseOptions()):
+        codes = {name: _without_label(block.column(name)) for name in coded}
+        cells = pa.table(codes | {"OBS_VALUE": block.column("OBS_VALUE"), "line": lines})
+        cells = _kept(cells, {**keep, "TIME_PERIOD": [period]})
+        found.append(_split_attributes(file, cells, names, attributes))
+    return _joined(found, names)
 
 
 def read_json_stat(file: ArchivedFile, period: str, keep: Keep) -> pa.Table:
     """Read one period of a JSON-stat answer: cells by position in row-major order; a cell may have a status alone."""
-    document = json.loads(unpacked(file.path).read())
-    try:
-        names = [str(name) for name in document["id"]]
-        sizes = [int(size) for size in document["size"]]
-        codes = [_json_codes(document["dimension"][name], size) for name, size in zip(names, sizes, strict=True)]
-        values, status = _by_position(document.get("value")), _by_position(document.get("status"))
-        time = names.index("time")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceFormatError(f"{file.url}: not a JSON-stat data set ({type(error).__name__}: {error})") from error
-    positions = np.array(sorted(values.keys() | status.keys()), np.int64)
+    cube = _json_cube(file)
+    positions = np.array(sorted(cube.values.keys() | cube.status.keys()), np.int64)
+    sizes = [len(codes) for codes in cube.codes]
     if positions.size and (positions[0] < 0 or positions[-1] >= np.prod(sizes)):
         raise SourceFormatError(f"{file.url}: cell {positions[-1]} lies outside the declared size {sizes}")
     steps = np.unravel_index(positions, sizes)
-    columns = {name: pa.array(code).take(pa.array(step)) for name, code, step in zip(names, codes, steps, strict=True)}
-    cells = [_json_cell(values.get(position), status.get(position)) for position in positions.tolist()]
-    block = pa.table(columns | {"cell": pa.array(cells, pa.string()), "line": pa.array(positions)})
-    block = _kept(block, {**keep, names[time]: [period]}).drop_columns([names[time]])
-    return _joined([_split_cells(file, block)], [name for name in names if name != names[time]])
+    columns = {
+        name: pa.array(codes, pa.string()).take(pa.array(step))
+        for name, codes, step in zip(cube.names, cube.codes, steps, strict=True)
+    }
+    texts = [_json_cell(cube.values.get(position), cube.status.get(position)) for position in positions.tolist()]
+    time = cube.names[cube.time]
+    cells = pa.table(columns | {"cell": pa.array(texts, pa.string()), "line": pa.array(positions)})
+    cells = _kept(cells, {**keep, time: [period]}).drop_columns([time])
+    return _joined([_split_cells(file, cells)], [name for name in cube.names if name != time])
+
+
+def _blocks(
+    file: ArchivedFile, columns: list[str], wanted: list[str], options: pacsv.ParseOptions
+) -> Iterator[tuple[pa.Array, pa.RecordBatch]]:
+    """Line numbers and texts of the wanted columns, block by block; what cannot be read is named with its file."""
+    try:
+        reader = pacsv.open_csv(
+            unpacked(file.path),
+            read_options=pacsv.ReadOptions(column_names=columns, skip_rows=1, block_size=_BLOCK_BYTES),
+            parse_options=options,
+            convert_options=pacsv.ConvertOptions(
+                include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
+            ),
+        )
+        line = 2
+        for block in reader:
+            yield pa.array(np.arange(line, line + block.num_rows, dtype=np.int64)), block
+            line += block.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceFormatError(f"{file.url}: the body is damaged or cut short ({error})") from error
 
 
 def _tsv_header(file: ArchivedFile) -> tuple[list[str], list[str]]:
@@ -160,6 +175,10 @@ def _tsv_header(file: ArchivedFile) -> tuple[list[str], list[str]]:
     return dimensions, offered
 
 
+def _is_json(file: ArchivedFile) -> bool:
+    return head(file, 64).lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{")
+
+
 def _is_sdmx_csv(file: ArchivedFile) -> bool:
     return first_line(file).startswith(("DATAFLOW", "STRUCTURE"))
 
@@ -172,14 +191,9 @@ def _sdmx_csv_columns(file: ArchivedFile) -> list[str]:
     return columns
 
 
-def _as_text(columns: list[str]) -> pacsv.ConvertOptions:
-    return pacsv.ConvertOptions(
-        include_columns=columns, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
-    )
-
-
-def _line_numbers(first: int, rows: int) -> pa.Array:
-    return pa.array(np.arange(first, first + rows, dtype=np.int64))
+def _sdmx_csv_dimensions(columns: list[str]) -> list[str]:
+    """Codes of dimensions are in small letters; labels, where there are any, are not."""
+    return [name for name in columns if _DIMENSION.fullmatch(name)]
 
 
 def _without_label(column: pa.Array) -> pa.Array:
@@ -253,12 +267,32 @@ def _empty(dimensions: list[str]) -> pa.Table:
     return _schema(dimensions).empty_table()
 
 
-def _json_codes(dimension: Mapping[str, Mapping[str, Mapping[str, int] | list[str]]], size: int) -> list[str]:
-    index = dimension["category"]["index"]
-    codes = [str(code) for code in (index if isinstance(index, list) else sorted(index, key=lambda code: index[code]))]
-    if len(codes) != size:
-        raise ValueError(f"{len(codes)} codes for a dimension of size {size}")
-    return codes
+@dataclass(frozen=True, slots=True)
+class _Cube:
+    """A JSON-stat answer: dimensions with their codes in order, values and status by position."""
+
+    names: list[str]
+    codes: list[list[str]]
+    time: int
+    values: dict[int, object]
+    status: dict[int, object]
+
+
+def _json_cube(file: ArchivedFile) -> _Cube:
+    try:
+        document = json.loads(unpacked(file.path).read())
+        names = [str(name) for name in document["id"]]
+        codes = [_json_codes(document["dimension"][name]["category"]["index"]) for name in names]
+        if [len(one) for one in codes] != document["size"]:
+            raise ValueError(f"the dimensions have other sizes than {document['size']}")
+        time = next(number for number, name in enumerate(names) if name in _TIME_NAMES)
+        return _Cube(names, codes, time, _by_position(document.get("value")), _by_position(document.get("status")))
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration, OSError) as error:
+        raise SourceFormatError(f"{file.url}: not a JSON-stat data set ({type(error).__name__}: {error})") from error
+
+
+def _json_codes(index: Mapping[str, int] | list[str]) -> list[str]:
+    return list(index) if isinstance(index, list) else sorted(index, key=lambda code: index[code])
 
 
 def _by_position(cells: Mapping[str, object] | list[object] | None) -> dict[int, object]:
@@ -281,15 +315,6 @@ def _refuse(file: ArchivedFile, lines: pa.Array, is_wrong: pa.Array, texts: pa.A
     raise SourceFormatError(
         f"{file.url}, line {lines[row].as_py()}: {what} {texts[row].as_py()!r} is not what the format allows"
     )
-
-
-@contextmanager
-def _readable(file: ArchivedFile) -> Iterator[None]:
-    """Say which file could not be read: a packed body cut short, a line with too few cells."""
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError, EOFError, json.JSONDecodeError) as error:
-        raise SourceFormatError(f"{file.url}: the body is damaged or cut short ({error})") from error
 
 
 def _raise_for_envelope(file: ArchivedFile, text: str) -> None:

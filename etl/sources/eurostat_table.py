@@ -28,8 +28,11 @@ class EurostatTable(Dataset):
         return [Request(self.name, _ADDRESS.format(code=code.upper()), code, "tsv") for code in self.codes]
 
     def check(self, file: ArchivedFile) -> None:
-        """Refuse what is no table of Eurostat. Raises TransientError where the publisher still prepares the answer."""
+        """Refuse what is no table of this layout. Raises TransientError where Eurostat still prepares the answer."""
         eurostat_formats.check_answer(file)
+        wanted = ("geo", self.layout.activity, self.layout.indicator)
+        if missing := [name for name in wanted if name not in eurostat_formats.dimensions(file)]:
+            raise SourceFormatError(f"{file.url}, line 1: no dimension {', '.join(missing)}")
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Each sheet under every year it has a column for."""

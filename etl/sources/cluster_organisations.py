@@ -1,0 +1,92 @@
+"""Cluster organisations: the platform's export or any other list, where a file or address is configured.
+
+The European Cluster Collaboration Platform documents no address for an export, so the setting `cluster_organisations`
+describes the table (`etl.sources.configured`). What an organisation does is given by codes, clusters or text; placing
+it on the taxonomy is a later step.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import pyarrow as pa
+
+from etl.errors import SourceFormatError
+from etl.settings import Settings
+from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.configured import TableSettings, check_table, table_rows, table_settings
+
+#: What may be declared. `cluster`: names or codes of clusters; `industry_codes`: NACE or NAICS codes, as written;
+#: `sectors`: words for the fields of work; each may hold several, separated by `;` or `|`.
+COLUMNS = (
+    "organisation_id",
+    "organisation_name",
+    "country_code",
+    "region_code",
+    "city",
+    "web_site",
+    "members",
+    "quality_label",
+    "cluster",
+    "industry_codes",
+    "sectors",
+    "description",
+)
+_REQUIRED = frozenset({"organisation_id", "organisation_name"})
+
+#: Codes of countries as Eurostat writes them.
+_COUNTRIES = {"GR": "EL", "GB": "UK"}
+
+
+class ClusterOrganisations(Dataset):
+    """Organisations as their list gives them, under our column names; all of them text, empty where not given."""
+
+    name = "cluster_organisations"
+    side: ClassVar[Side] = "eu"
+    title = "Cluster organisations"
+    publisher = "European Cluster Collaboration Platform, or the owner of the configured list"
+
+    def requests(self, years: Iterable[int]) -> list[Request]:
+        """The configured list; none where it is not configured."""
+        settings = _settings()
+        return [settings.request(self.name)] if settings else []
+
+    def check(self, file: ArchivedFile) -> None:
+        """Refuse a list without the declared columns."""
+        check_table(file, _configured(file))
+
+    def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
+        """Read the list into the table `organisation` (columns COLUMNS, strings), one row an organisation.
+
+        An organisation that stands there several times, once a cluster, keeps all its clusters, codes and sectors.
+        Raises SourceFormatError for a row without an identifier.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for file in files:
+            for line, row in table_rows(file, _configured(file)):
+                if not row["organisation_id"]:
+                    raise SourceFormatError(f"{file.url}, line {line}: an organisation without an identifier")
+                country = row.get("country_code", "").upper()
+                row["country_code"] = _COUNTRIES.get(country, country)
+                known = found.setdefault(row["organisation_id"], row)
+                for name in ("cluster", "industry_codes", "sectors"):
+                    known[name] = _united(known.get(name, ""), row.get(name, ""))
+        columns = {name: [row.get(name, "") for row in found.values()] for name in COLUMNS}
+        return Parsed(
+            {"organisation": pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})}
+        )
+
+
+def _united(known: str, more: str) -> str:
+    parts = [part.strip() for text in (known, more) for part in text.replace("|", ";").split(";")]
+    return ";".join(dict.fromkeys(part for part in parts if part))
+
+
+def _settings() -> TableSettings | None:
+    return table_settings(Settings().cluster_organisations, frozenset(COLUMNS), _REQUIRED)
+
+
+def _configured(file: ArchivedFile) -> TableSettings:
+    settings = _settings()
+    if settings is None:
+        raise SourceFormatError(f"{file.url}: the setting that says how to read this list is gone")
+    return settings

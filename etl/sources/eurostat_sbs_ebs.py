@@ -1,0 +1,29 @@
+"""Eurostat: regional structural business statistics from 2021 (sbs_r_nuts2021), one sheet with all years."""
+
+from etl.sources.eurostat_cells import Layout
+from etl.sources.eurostat_table import EurostatTable
+
+
+class EurostatSbsEbs(EurostatTable):
+    """Persons employed, local units and wages by NUTS region and NACE Rev. 2 division, under the regulation of 2019.
+
+    Sections B to S without O and division 94: finance, education, health and culture are new, units are enforced,
+    codes differ. Never to be chained with the years before. Figures from 2025 on come in NACE 2.1 and other tables.
+    """
+
+    name = "eurostat_sbs_ebs"
+    source = "eurostat_sbs_ebs"
+    title = "Structural business statistics by NUTS 2 region, from 2021"
+    years = range(2021, 2025)
+    codes = ("sbs_r_nuts2021",)
+    layout = Layout(
+        source="eurostat_sbs_ebs",
+        activity="nace_r2",
+        industry_scheme="nace2",
+        indicator="indic_sbs",
+        employment="EMP_LOC_NR",
+        units="LOC_NR",
+        wages="WAGE_LOC_MEUR",
+        total="B-S_X_O_S94",
+        finest="division",
+    )
