@@ -28,8 +28,9 @@ CLUSTER = "cluster"
 CODES: tuple[int, ...] = (NO_CLUSTER, *cluster_codes())
 """Clusters in the order of the columns of a placement: 0, then 1 to 51 and 101 to 116."""
 
-NAICS_WITHOUT_DETAIL = ("95", "99")
-"""Sectors that stand for themselves: auxiliaries (NAICS 1997) and unclassified; of no cluster."""
+UNCLASSIFIED = "99"
+AUXILIARIES = "95"
+"""Sectors that stand for themselves, in no cluster; the auxiliaries in NAICS 1997 alone."""
 
 NACE_BASIS = (
     "cluster definitions for NAICS 2017 through Eurostat's links NAICS 2017 to NACE 2; "
@@ -98,7 +99,9 @@ def _columns(clusters: Iterable[int]) -> Integers:
 def _naics(vintage: int) -> Placement:
     if vintage == NAICS_VINTAGES[-1]:
         return _naics2022()
-    own = naics_cluster(vintage) | dict.fromkeys(NAICS_WITHOUT_DETAIL, NO_CLUSTER)
+    own = naics_cluster(vintage) | {UNCLASSIFIED: NO_CLUSTER}
+    if vintage == NAICS_VINTAGES[0]:
+        own[AUXILIARIES] = NO_CLUSTER
     codes = sorted(own)
     weight = np.zeros((len(codes), len(CODES)))
     weight[np.arange(len(codes)), _columns(own[code] for code in codes)] = 1
@@ -113,7 +116,7 @@ def _naics2022() -> Placement:
     target = placement("naics2017")
     row = np.searchsorted(target.codes, links.to_code)
     share, place = links.weight[:, None], links.source_index
-    codes = np.concatenate([links.sources, NAICS_WITHOUT_DETAIL])
+    codes = np.concatenate([links.sources, [UNCLASSIFIED]])
     weight, possible, certain = (np.zeros((codes.size, len(CODES))) for _ in range(3))
     np.add.at(weight, place, share * target.weight[row])
     np.maximum.at(possible, place, target.high[row])

@@ -10,7 +10,7 @@ import numpy as np
 
 from etl.errors import UsageError
 from etl.harmonise import weights
-from etl.harmonise.arrays import Floats, sums
+from etl.harmonise.arrays import Booleans, Floats, sums
 from etl.harmonise.concordance import Concordance
 from etl.reference import NAICS_VINTAGES, naics_codes
 from etl.reference.store import rows
@@ -42,15 +42,19 @@ def naics(from_vintage: int, to_vintage: int) -> Concordance:
 
 
 def _adjacent(from_vintage: int, to_vintage: int) -> Concordance:
+    """Between neighbours. A split code gives little (the small seed) to a target that was there before as itself."""
     schemes = (f"naics{from_vintage}", f"naics{to_vintage}")
     if 1997 in (from_vintage, to_vintage):
         return _where_codes_agree(schemes, naics_codes(from_vintage), naics_codes(to_vintage))
+    links = _naics_links(from_vintage, to_vintage)
     amounts, year = _amounts_after(from_vintage, to_vintage)
     if amounts is None:
-        return weights.equal(schemes, _naics_links(from_vintage, to_vintage), basis=CENSUS_LINKS)
+        return weights.equal(schemes, links, basis=CENSUS_LINKS)
+    before = naics_codes(from_vintage)
     return weights.employment(
         schemes,
-        _naics_links(from_vintage, to_vintage),
+        links,
+        is_small=np.array([source != target and target in before for source, target in links]),
         target_amounts=amounts,
         years=(None, year),
         basis=f"{CENSUS_LINKS}; employment of the targets: County Business Patterns {year}",
@@ -102,19 +106,21 @@ def _amounts_after(from_vintage: int, to_vintage: int) -> tuple[Mapping[str, flo
 
 
 def move(amounts: Mapping[str, float], concordance: Concordance) -> dict[str, float]:
-    """Amounts by target code; codes that the concordance does not have are left out."""
+    """Amounts by target code; codes that the concordance does not have, or has no target for, are left out."""
     known = {code: amount for code, amount in amounts.items() if code in set(concordance.sources.tolist())}
     moved = concordance.apply(list(known), list(known.values()))
-    return dict(zip(concordance.targets.tolist(), moved.amounts[0].tolist(), strict=True))
+    targets = zip(concordance.targets.tolist(), moved.amounts[0].tolist(), strict=True)
+    return {code: amount for code, amount in targets if code}
 
 
-def nace_links() -> tuple[list[tuple[str, str]], list[bool]]:
+def nace_links() -> tuple[list[tuple[str, str]], Booleans]:
     """The direct links NAICS 2017 to NACE 2 and whether the publisher notes a part only.
 
     One link leads to a group (111336 to 01.2), the others to classes; 98.10 and 98.20 have none.
     """
     table = rows("naics2017_nace2")
-    return [(row["naics_code"], row["nace_code"]) for row in table], [row["is_partial"] == "1" for row in table]
+    is_partial = np.array([row["is_partial"] == "1" for row in table])
+    return [(row["naics_code"], row["nace_code"]) for row in table], is_partial
 
 
 @cache
@@ -134,7 +140,7 @@ def naics2017_to_nace2() -> Concordance:
 def nace2_flows() -> Floats:
     """US employment of 2017 that each of `nace_links` carries, in persons."""
     links, is_partial = nace_links()
-    return weights.flows(links, np.array(is_partial), us_employment(WEIGHT_YEAR), None)
+    return weights.flows(links, weights.seeds(is_partial), us_employment(WEIGHT_YEAR), None)
 
 
 @cache
@@ -145,7 +151,7 @@ def nace2_to_naics2017() -> Concordance:
     targets = np.array([link[1] for link in links])
     codes, place = np.unique(targets, return_inverse=True)
     total = sums(place, flow, codes.size)[place]
-    seed = weights.seeds(np.array(is_partial))
+    seed = weights.seeds(is_partial)
     seed_total = sums(place, seed, codes.size)[place]
     weight = np.where(total > 0, flow / np.where(total > 0, total, 1), seed / seed_total)
     return Concordance(
@@ -155,7 +161,7 @@ def nace2_to_naics2017() -> Concordance:
         to_code=np.array([link[0] for link in links]),
         weight=weight,
         weight_method=np.where(weight == 1, "unique", np.where(total > 0, "employment", "equal")),
-        is_partial=np.array(is_partial),
+        is_partial=is_partial,
         weight_year=WEIGHT_YEAR,
         basis=f"{EUROSTAT_LINKS}; employment: County Business Patterns {WEIGHT_YEAR}, seeds 1 and 0.15 (part noted)",
     )

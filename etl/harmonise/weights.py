@@ -20,9 +20,9 @@ RAKING_YEARS = 1
 Links = Sequence[tuple[str, str]]
 
 
-def seeds(is_partial: Booleans) -> Floats:
-    """The prior size of each link."""
-    return np.where(is_partial, PARTIAL_SEED, 1.0)
+def seeds(is_small: Booleans) -> Floats:
+    """The prior size of each link: 0.15 for a part, 1 for a whole."""
+    return np.where(is_small, PARTIAL_SEED, 1.0)
 
 
 def equal(schemes: tuple[str, str], links: Links, *, basis: str = "") -> Concordance:
@@ -36,7 +36,8 @@ def employment(
     schemes: tuple[str, str],
     links: Links,
     *,
-    is_partial: Sequence[bool] | None = None,
+    is_partial: Booleans | None = None,
+    is_small: Booleans | None = None,
     source_amounts: Mapping[str, float] | None = None,
     target_amounts: Mapping[str, float] | None = None,
     years: tuple[int | None, int | None] = (None, None),
@@ -44,18 +45,20 @@ def employment(
 ) -> Concordance:
     """Weights by employment of the source codes, of the targets, or of both (then raked; see `flows`).
 
-    `years`: reference years of the two sides' amounts. A source code without any amount falls back to its seeds,
-    marked `equal` where they are equal. Raises UsageError for both sides more than a year apart.
+    `is_partial`: the publisher notes a part; `is_small`: links of the small seed, if not those. `years`: reference
+    years of the two sides' amounts. A source code without any amount falls back to its seeds, marked `equal` where
+    they are equal. Raises UsageError for both sides more than a year apart.
     """
-    partial = np.zeros(len(links), bool) if is_partial is None else np.asarray(is_partial, bool)
+    partial = np.zeros(len(links), bool) if is_partial is None else is_partial
+    small = partial if is_small is None else is_small
     source = _positions([link[0] for link in links])
-    flow = flows(links, partial, source_amounts, target_amounts, years)
+    flow = flows(links, seeds(small), source_amounts, target_amounts, years)
     size = int(source.max(initial=-1)) + 1
-    seed = seeds(partial)
+    seed = seeds(small)
     total = sums(source, flow, size)[source]
     seed_total = sums(source, seed, size)[source]
     weight = np.where(total > 0, np.divide(flow, total, out=np.zeros_like(flow), where=total > 0), seed / seed_total)
-    is_mixed = (sums(source, partial, size) > 0) & (sums(source, ~partial, size) > 0)
+    is_mixed = (sums(source, small, size) > 0) & (sums(source, ~small, size) > 0)
     is_by_employment = (total > 0) & (target_amounts is not None) | is_mixed[source]
     method: Strings = np.where(is_by_employment, "employment", "equal")
     return Concordance(
@@ -72,7 +75,7 @@ def employment(
 
 def flows(
     links: Links,
-    is_partial: Booleans,
+    seed: Floats,
     source_amounts: Mapping[str, float] | None,
     target_amounts: Mapping[str, float] | None,
     years: tuple[int | None, int | None] = (None, None),
@@ -83,7 +86,6 @@ def flows(
     component, links add up to the source amounts and to the target amounts scaled to the same sum. None: zeros.
     """
     source, target = _positions([link[0] for link in links]), _positions([link[1] for link in links])
-    seed = seeds(is_partial)
     if source_amounts is not None and target_amounts is not None:
         first, second = years
         if first is None or second is None or abs(first - second) > RAKING_YEARS:
