@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+import pyarrow.compute as pc
+
 from etl.cells import concat
 from etl.errors import SourceFormatError
 from etl.sources import eurostat_cells, eurostat_formats
@@ -33,6 +35,18 @@ class EurostatTable(Dataset):
         wanted = ("geo", self.layout.activity, self.layout.indicator)
         if missing := [name for name in wanted if name not in eurostat_formats.dimensions(file)]:
             raise SourceFormatError(f"{file.url}, line 1: no dimension {', '.join(missing)}")
+
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Years and areas, and the countries' employment in the first and the last year."""
+        years = eurostat_formats.periods(file)
+        result: dict[str, float | list[str]] = {"years": years}
+        for year in sorted({min(years), max(years)}):
+            found = eurostat_formats.read(file, year, {"freq": ["A"], self.layout.indicator: [self.layout.employment]})
+            areas = found.column("geo")
+            nations = found.filter(pc.equal(pc.utf8_length(areas), 2))
+            result |= {"areas": sorted(areas.unique().to_pylist())}
+            result[f"employment {year}"] = float(pc.sum(nations.column("value")).as_py() or 0)
+        return result
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Each sheet under every year it has a column for."""

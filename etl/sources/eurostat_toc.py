@@ -3,7 +3,8 @@
 Days only, and the publisher refreshes twice a day: a same date does not prove the same bytes.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import ClassVar
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.bodies import head, refuse_page, unpacked
 
 _ADDRESS = "https://ec.europa.eu/eurostat/api/dissemination/catalogue/toc/xml"
+_DATA_SET = re.compile(r"/sdmx/2\.1/data/(\w+)")
 _NAMESPACE = "{urn:eu.europa.ec.eurostat.navtree}"
 
 
@@ -33,6 +35,10 @@ class EurostatToc(Dataset):
         refuse_page(file)
         if b"eurostat.navtree" not in head(file, 2048):
             raise SourceFormatError(f"{file.url}: not Eurostat's table of contents")
+
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Number of data sets and tables."""
+        return {"data sets": float(len(last_updates(file)))}
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """No table; a note with the number of data sets and the newest update."""
@@ -62,3 +68,15 @@ def last_updates(file: ArchivedFile) -> dict[str, date]:
     except (ElementTree.ParseError, OSError, ValueError) as error:
         raise SourceFormatError(f"{file.url}: the table of contents cannot be read ({error})") from error
     return found
+
+
+def is_unchanged(updates: Mapping[str, date], url: str, confirmed: str) -> bool:
+    """Whether the table of contents shows that a copy of a data set is still what the publisher has.
+
+    `updates`: of a table of contents that came in this run, or the answer means nothing; `confirmed`: when the copy
+    last came or was confirmed (UTC, ISO 8601). Days are compared: an update of the same day counts as later. False for
+    an address that is no data set.
+    """
+    code = _DATA_SET.search(url)
+    updated = updates.get(code[1].lower()) if code else None
+    return updated is not None and updated < date.fromisoformat(confirmed[:10])

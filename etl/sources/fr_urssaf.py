@@ -106,6 +106,15 @@ class FrUrssaf(Dataset):
                 f"{', '.join(names[:6])}"
             )
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Years and départements, and the employees of the first and the last year."""
+        years = _years(file)
+        result: dict[str, float | list[str]] = {"years": [str(year) for year in years]}
+        for year in sorted({years[0], years[-1]}):
+            departements, _, sums, _ = _sums(file, year)
+            result |= {"regions": sorted(departements), f"employees {year}": float(sums.figures[1].sum())}
+        return result
+
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Each file under every year it has columns for."""
         years: dict[int, list[ArchivedFile]] = {}

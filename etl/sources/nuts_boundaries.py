@@ -36,6 +36,10 @@ class NutsBoundaries(Dataset):
         if b"FeatureCollection" not in head(file, 4096):
             raise SourceFormatError(f"{file.url}: not a GeoJSON collection of features")
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Regions that have a boundary."""
+        return {"regions": sorted(str(feature["properties"]["NUTS_ID"]) for feature in features(file))}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """No table; regions without a boundary and boundaries without a region are told."""
         notes = []

@@ -88,6 +88,15 @@ class UkBres(Dataset):
         if not head(file).partition(b"\n")[2].strip():
             raise SourceFormatError(f"{file.url}: no rows; the publisher has no figures for this year")
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Regions and jobs of a page."""
+        regions: set[str] = set()
+        jobs = 0.0
+        for block in read_blocks(file, _COLUMNS, frozenset(_COLUMNS)):
+            regions.update(block.rows.column("geography_code").dictionary.to_pylist())
+            jobs += float(np.nansum(block.floats("obs_value")))
+        return {"regions": sorted(regions), "jobs": jobs}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read the pages of one year and add subclasses up to classes (table region_industry).
 

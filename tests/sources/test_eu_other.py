@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from datetime import date
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from etl.archive.transport import Absent, Body, Downloader, Host, Unchanged, Validators
 from etl.errors import SourceFormatError, TransientError, UsageError
 from etl.reference.nuts import nuts_regions
 from etl.schema import contract
+from etl.settings import Settings
 from etl.sources import DATASETS
 from etl.sources.base import ArchivedFile
-from etl.sources.eurostat_toc import last_updates
+from etl.sources.eurostat_toc import is_unchanged, last_updates
 
 GISCO = "gisco-services.ec.europa.eu/distribution/v2/nuts/geojson/NUTS_RG_20M_2021_4326_LEVL_2.geojson.gz"
 WORKBOOK = "ec.europa.eu/eurostat/documents/345175/629341/NUTS2021-NUTS2024.xlsx"
@@ -136,6 +139,21 @@ def test_last_updates_by_code(tmp_path: Path) -> None:
             last_updates(archived(tmp_path, "eurostat_toc", wrong))
     with pytest.raises(SourceFormatError):
         DATASETS["eurostat_toc"].check(archived(tmp_path, "eurostat_toc", "<rss/>"))
+
+
+@pytest.mark.parametrize(
+    ("code", "confirmed", "expected"),
+    [
+        ("SBS_X", "2024-03-02T00:00:01Z", True),
+        ("SBS_X", "2024-03-01T23:59:00Z", False),
+        ("SBS_X", "2023-12-31T12:00:00Z", False),
+        ("SBS_Y", "2024-03-02T00:00:01Z", False),
+    ],
+)
+def test_a_copy_newer_than_the_last_update_need_not_be_asked_for(code: str, confirmed: str, expected: bool) -> None:
+    url = f"https://ec.europa.eu/eurostat/api/dissemination/sdmx/2.1/data/{code}?compressed=true&format=TSV"
+    assert is_unchanged({"sbs_x": date(2024, 3, 1)}, url, confirmed) is expected
+    assert not is_unchanged({"xml": date(2000, 1, 1)}, "https://ec.europa.eu/catalogue/toc/xml", confirmed)
 
 
 def test_the_table_of_contents_of_2024(shared: Path) -> None:
@@ -310,3 +328,27 @@ def test_a_configured_sheet_of_a_workbook(tmp_path: Path, monkeypatch: pytest.Mo
     file = ArchivedFile("observatory", "https://x/", "table", "xlsx", None, "", 1, tmp_path / "book.xlsx")
     (row,) = DATASETS["observatory"].parse([file], 2014).tables["published_region_cluster"].to_pylist()
     assert (row["region_code"], row["cluster_code"], row["employment"]) == ("DE11", 4, 1000)
+
+
+def test_a_configured_file_is_taken_from_this_machine_once(tmp_path: Path) -> None:
+    source = tmp_path / "a list.csv"
+    source.write_text("a,b\n1,2\n", encoding="utf-8")
+    downloader = Downloader(Settings(), "http://127.0.0.1:1", time.monotonic() + 60)
+    url = source.as_uri()
+    body = downloader.get(url, None, Validators(), Host(), tmp_path / "part")
+    assert isinstance(body, Body) and body.path.read_bytes() == source.read_bytes()
+    assert isinstance(downloader.get(url, None, body.validators, Host(), tmp_path / "part"), Unchanged)
+    source.write_text("a,b\n1,3\n4,5\n", encoding="utf-8")
+    assert isinstance(downloader.get(url, None, body.validators, Host(), tmp_path / "part"), Body)
+    source.unlink()
+    assert isinstance(downloader.get(url, None, body.validators, Host(), tmp_path / "part"), Absent)
+
+
+def test_profiles_tell_what_a_later_copy_may_not_lose(tmp_path: Path) -> None:
+    profile = DATASETS["eurostat_sbs_ebs"].profile(archived(tmp_path, "eurostat_sbs_ebs", EBS))
+    assert profile == {
+        "years": ["2021", "2023"],
+        "areas": ["DE", "DE11"],
+        "employment 2021": 100.0,
+        "employment 2023": 110.0,
+    }
