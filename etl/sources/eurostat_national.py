@@ -2,6 +2,8 @@
 
 By enterprise, at the activity of the whole enterprise: no sum of regions and no total to meet, only the shares of the
 classes within a division. `establishments` holds the number of enterprises. Never published as facts of their own.
+
+Evidence: documentation and the table of contents only; no sheet was at hand.
 """
 
 from etl.sources.eurostat_cells import Layout

@@ -1,4 +1,8 @@
-"""Eurostat: regional structural business statistics to 2020 (sbs_r_nuts06_r2), one sheet with all years."""
+"""Eurostat: regional structural business statistics to 2020 (sbs_r_nuts06_r2), one sheet with all years.
+
+Evidence: the sheet of 2015 (persons employed) as the publisher lays it out; local units, wages, the total, other years
+and confidential marks from documentation.
+"""
 
 from etl.sources.eurostat_cells import Layout
 from etl.sources.eurostat_table import EurostatTable

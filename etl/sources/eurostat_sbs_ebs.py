@@ -1,4 +1,7 @@
-"""Eurostat: regional structural business statistics from 2021 (sbs_r_nuts2021), one sheet with all years."""
+"""Eurostat: regional structural business statistics from 2021 (sbs_r_nuts2021), one sheet with all years.
+
+Evidence: documentation and public readers only; no sheet was at hand.
+"""
 
 from etl.sources.eurostat_cells import Layout
 from etl.sources.eurostat_table import EurostatTable

@@ -3,6 +3,9 @@
 One row a commune and activity, a pair of columns a year. The source withholds nothing: most cells are one
 establishment. Communes are therefore added up to départements (NUTS 3) at once and never shown. APE codes start with
 the four digits of their NACE class. Agency workers stand under the agency (78.20), not where they work.
+
+Evidence: one employment zone, 2006 to 2022, as exported with labels; the whole table, the technical header and the
+address from documentation.
 """
 
 import csv

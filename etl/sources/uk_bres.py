@@ -4,6 +4,9 @@ Employment (employees and working owners) in September by place of work, every f
 with its size; none is suppressed, small ones become 0. Five-digit subclasses are added up to NACE classes, which are
 the same in both classifications. Only the classes are taken: the publisher's coarser figures are rounded on their own
 and do not add up, so no total and no national row is made here. Great Britain is not the United Kingdom.
+
+Evidence: all figures of 2015, 2017 to 2019 and 2021; the ids in the address (industries 134217728 + SIC, areas TYPE438:
+NUTS 2 of 2016) and whether later years are served for these areas from documentation and public readers.
 """
 
 import re
