@@ -42,4 +42,19 @@ def lookup(column: pa.ChunkedArray, mapping: Mapping[str, object], kind: pa.Data
 
 def concat(tables: Iterable[pa.Table]) -> pa.Table:
     """Stack tables of equal columns; dictionary and plain strings mix."""
-    return pa.concat_tables(tables, promote_options="permissive")
+    parts = list(tables)
+    kinds: dict[str, set[bool]] = {}
+    for part in parts:
+        for field in part.schema:
+            kinds.setdefault(field.name, set()).add(pa.types.is_dictionary(field.type))
+    mixed = {name for name, found in kinds.items() if len(found) > 1}
+    return pa.concat_tables([_plain(part, mixed) for part in parts], promote_options="permissive")
+
+
+def _plain(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    for name in names:
+        at = table.schema.get_field_index(name)
+        if at >= 0 and pa.types.is_dictionary(table.schema.field(at).type):
+            column = table.column(at)
+            table = table.set_column(at, name, column.cast(column.type.value_type))
+    return table

@@ -1,0 +1,112 @@
+"""Brings everything a snapshot holds together: the years' tables, the tables without a year, and what changed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from etl import harmonise, reference
+from etl.archive import Archived
+from etl.cache import StepResult, code_id, hash_of, read_cached, run_step
+from etl.cells import concat
+from etl.line import FACTS, PORTALS, Built, region_keys, write_published
+from etl.publish import Part, part_path
+from etl.schema import contract, contracts
+from etl.settings import Settings
+from etl.storage import Storage
+
+#: Tables that gather what the steps of all source-years wrote about themselves, and the step's name for each.
+GATHERED = {
+    "conservation_ledger": "ledger",
+    "coverage": "coverage",
+    "estimate_quality": "estimate_quality",
+    "contradiction": "contradiction",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """All files of a snapshot by path, and by table the results they came from."""
+
+    parts: dict[str, Part]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(part.rows for part in self.parts.values())
+
+
+def code_of_all_steps() -> str:
+    """Hash of the code behind every table."""
+    return hash_of([code_id(step) for step in ("estimate", "harmonise", "measure", "assemble")])
+
+
+def assemble(
+    storage: Storage, files: Sequence[Archived], built: Sequence[Built], years: Sequence[StepResult], *, is_invented: bool
+) -> Assembled:
+    """Collect the files of a snapshot: those of each year, and those of tables without a year."""
+    parts: dict[str, Part] = {}
+    for result in years:
+        for name, table in result.tables.items():
+            parts[part_path(name, result.year)] = Part(table.path, table.sha256, table.bytes, table.rows, result.key)
+    facts = [one for one in built if one.source in (*FACTS, *PORTALS)]
+    for result in [
+        *_reference_tables(storage, is_invented=is_invented),
+        _source_files(storage, files),
+        _regions(storage, facts),
+        *[_gathered(storage, name, facts) for name in GATHERED],
+    ]:
+        for name, table in result.tables.items():
+            parts[part_path(name)] = Part(table.path, table.sha256, table.bytes, table.rows, result.key)
+    return Assembled(parts)
+
+
+def _one(storage: Storage, name: str, inputs: Sequence[str], make: Callable[[], pa.Table]) -> StepResult:
+    return run_step(storage, "assemble", name, None, inputs, lambda: ({name: make()}, []), write_published)
+
+
+def _reference_tables(storage: Storage, *, is_invented: bool) -> list[StepResult]:
+    tables: dict[str, Callable[[], pa.Table]] = {
+        "cluster": harmonise.cluster_table,
+        "subcluster": reference.subclusters,
+        "industry_cluster": harmonise.industry_cluster_table,
+        "concordance": harmonise.concordance_table,
+        "concordance_alternative": harmonise.concordance_alternative_table,
+        "definition_break": harmonise.definition_break_table,
+    }
+    results = [_one(storage, name, [], make) for name, make in tables.items()]
+
+    def sources() -> pa.Table:
+        table = reference.source_table()
+        marks = pa.array([is_invented] * table.num_rows)
+        return table.set_column(table.column_names.index("is_invented"), "is_invented", marks)
+
+    return [*results, _one(storage, "source", [f"is_invented={is_invented}"], sources)]
+
+
+def _source_files(storage: Storage, files: Sequence[Archived]) -> StepResult:
+    names = ("dataset", "url", "year", "sha256", "bytes")
+    columns = {name: [getattr(file, name) for file in files] for name in names}
+    inputs = [f"{file.dataset} {file.url}={file.sha256}" for file in files]
+    return _one(storage, "source_file", inputs, lambda: pa.table(columns, _schema("source_file", names)))
+
+
+def _regions(storage: Storage, built: Sequence[Built]) -> StepResult:
+    found = [table for one in built for result in one.results if (table := result.tables.get("region_keys"))]
+    inputs = sorted(table.sha256 for table in found)
+    return _one(
+        storage, "region", inputs, lambda: reference.regions(region_keys(read_cached(storage, t) for t in found))
+    )
+
+
+def _gathered(storage: Storage, name: str, built: Sequence[Built]) -> StepResult:
+    found = [table for one in built for result in one.results if (table := result.tables.get(GATHERED[name]))]
+
+    def stacked() -> pa.Table:
+        return concat([contract(name).conform(read_cached(storage, table)) for table in found] or [contract(name).empty()])
+
+    return _one(storage, name, [table.sha256 for table in found], stacked)
+
+
+def _schema(table: str, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([contracts()[table].arrow_schema.field(name) for name in names])

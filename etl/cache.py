@@ -1,0 +1,140 @@
+"""Results of steps, kept under names made of everything they depend on. The whole folder may be deleted at any time."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl.errors import IntegrityError
+from etl.storage import Storage
+
+# What a step's result depends on besides its inputs: the files and folders of its code.
+COMMON_CODE = ("cells.py", "schema.py", "cache.py", "line.py")
+STEP_CODE: dict[str, tuple[str, ...]] = {
+    "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
+    "harmonise": ("harmonise", "reference", *COMMON_CODE),
+    "measure": ("measure", "reference", "publish/parquet.py", *COMMON_CODE),
+    "assemble": ("assemble.py", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
+}
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedTable:
+    """One table of a result: where it lies, what its bytes hash to, how many rows it has."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step made for one dataset and year."""
+
+    step: str
+    dataset: str
+    year: int | None
+    key: str
+    tables: dict[str, CachedTable]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def hashes(self) -> list[str]:
+        """Names and hashes of the tables: what a later step depends on."""
+        return [f"{self.dataset}/{self.year}/{name}={table.sha256}" for name, table in sorted(self.tables.items())]
+
+
+Write = Callable[[str, pa.Table, str], bytes]
+
+
+def hash_of(parts: Iterable[str]) -> str:
+    """SHA-256 over strings, each set apart from the next."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def code_id(step: str) -> str:
+    """Hash of the step's source files and of the versions of the libraries it computes with."""
+    package = Path(__file__).parent
+    files: list[Path] = []
+    for name in STEP_CODE[step]:
+        path = package / name
+        files += sorted(path.rglob("*.*")) if path.is_dir() else [path]
+    parts = [f"{lib}=={metadata.version(lib)}" for lib in LIBRARIES]
+    for file in files:
+        if file.suffix in {".py", ".csv", ".json"} and file.is_file():
+            parts += [file.relative_to(package).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]
+    return hash_of(parts)
+
+
+def plain_parquet(_name: str, table: pa.Table, _key: str) -> bytes:
+    """Write an intermediate table: fast to write and to read, dictionary columns kept."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="lz4")
+    return sink.getvalue()
+
+
+def run_step(
+    storage: Storage,
+    step: str,
+    dataset: str,
+    year: int | None,
+    inputs: Sequence[str],
+    compute: Callable[[], tuple[Mapping[str, pa.Table], list[str]]],
+    write: Write = plain_parquet,
+) -> StepResult:
+    """Return the cached result of a step, or compute and keep it.
+
+    `inputs` name and hash everything that goes in. The note of a result is written after its tables, so that a
+    result is there whole or not at all.
+    """
+    key = hash_of([code_id(step), *inputs])
+    base = f"cache/{step}/{dataset}/{year if year is not None else 'all'}/{key}"
+    if storage.exists(f"{base}.json"):
+        return _read_note(storage, base)
+    tables, notes = compute()
+    kept = {}
+    for name, table in tables.items():
+        data = write(name, table, key)
+        path = f"{base}.{name}.parquet"
+        storage.write(path, data)
+        kept[name] = CachedTable(path, hashlib.sha256(data).hexdigest(), len(data), table.num_rows)
+    result = StepResult(step, dataset, year, key, kept, notes)
+    note = {
+        "step": step,
+        "dataset": dataset,
+        "year": year,
+        "key": key,
+        "tables": {name: [table.path, table.sha256, table.bytes, table.rows] for name, table in kept.items()},
+        "notes": notes,
+    }
+    storage.write(f"{base}.json", json.dumps(note, indent=1).encode())
+    return result
+
+
+def _read_note(storage: Storage, base: str) -> StepResult:
+    note = json.loads(storage.read_bytes(f"{base}.json"))
+    tables = {name: CachedTable(*values) for name, values in note["tables"].items()}
+    return StepResult(note["step"], note["dataset"], note["year"], note["key"], tables, note["notes"])
+
+
+def read_cached(storage: Storage, cached: CachedTable, columns: list[str] | None = None) -> pa.Table:
+    """Read a cached table. Raises IntegrityError where its bytes have changed since they were written."""
+    data = storage.read_bytes(cached.path)
+    if hashlib.sha256(data).hexdigest() != cached.sha256:
+        storage.delete(cached.path.rsplit(".", 2)[0] + ".json")
+        raise IntegrityError(f"{cached.path} was damaged; it is left out from now on, run the refresh again")
+    return pq.read_table(io.BytesIO(data), columns=columns)

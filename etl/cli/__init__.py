@@ -1,0 +1,32 @@
+"""The command line `clusterbridge`: each verb calls one function of the line and says in one sentence what came of it."""
+
+import logging
+import sys
+
+import typer
+
+from etl.cli import keep, look, run, serve
+from etl.errors import ClusterbridgeError
+
+app = typer.Typer(
+    name="clusterbridge",
+    help="The industry clusters of every US and European region on one taxonomy, as versioned Parquet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (run, look, keep, serve):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line; failures that are expected end in one sentence and the exit status of their class."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except ClusterbridgeError as error:
+        typer.echo(f"clusterbridge: {error}", err=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        typer.echo("clusterbridge: stopped; the version before still stands", err=True)
+        sys.exit(130)

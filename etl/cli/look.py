@@ -1,0 +1,147 @@
+"""Verbs that look: status, snapshots, sources, explain, concordance."""
+
+import json
+import re
+from typing import Annotated
+
+import typer
+
+from etl.cli.options import Data, Json, data_root
+from etl.cli.tables import show
+from etl.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+    app.command()(status)
+    app.command()(sources)
+    app.command()(explain)
+    app.command()(concordance)
+
+
+def status(data: Data = None, as_json: Json = False) -> None:
+    """Tell what the data root holds: the newest version, each dataset, its age, what is stale."""
+    from etl.status import root_status
+    from etl.storage import Storage
+
+    state = root_status(Storage(data_root(data)))
+    if as_json:
+        typer.echo(json.dumps(state, indent=2))
+        return
+    if state["latest"] is None:
+        typer.echo(f"{state['root']} holds no published version yet; clusterbridge refresh makes one.")
+    else:
+        mark = " (invented figures)" if state["is_invented"] else ""
+        gate = state["gate"]
+        typer.echo(
+            f"{state['root']}: version {state['latest']}{mark}, published {state['published_at']}, "
+            f"{state['versions']} in all; {gate['executed']} of {gate['declared']} expectations executed."
+        )
+    held = [row for row in state["datasets"] if row["files"]]
+    show(
+        ["dataset", "years in hand", "files", "MB", "age in days", "stale"],
+        [
+            [
+                row["dataset"],
+                row["years_in_hand"],
+                row["files"],
+                round(row["bytes"] / 1e6, 1),
+                row["age_days"],
+                f"{row['stale_files']}: {row['stale_reason']}" if row["stale_files"] else "",
+            ]
+            for row in held
+        ],
+    )
+
+
+def sources(
+    data: Data = None,
+    check: Annotated[bool, typer.Option("--check", help="Ask each live publisher for one small answer.")] = False,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="Ask this mirror in place of the publishers.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List datasets, their addresses, the years on offer, what is in hand and how old it is."""
+    from dataclasses import asdict
+
+    from etl.refresh import requests_for
+    from etl.status import dataset_statuses
+    from etl.storage import Storage
+
+    if check:
+        _check_publishers(mirror, as_json)
+        return
+    rows = []
+    for one in dataset_statuses(Storage(data_root(data))):
+        requests = requests_for([one.dataset])
+        rows.append(asdict(one) | {"address": requests[0].url if requests else None, "addresses": len(requests)})
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    names = ["dataset", "publisher", "years on offer", "years in hand", "age in days", "addresses", "first address"]
+    show(
+        names,
+        [
+            [
+                row["dataset"],
+                row["publisher"],
+                row["years_on_offer"],
+                row["years_in_hand"],
+                row["age_days"],
+                row["addresses"],
+                row["address"] or "not configured",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _check_publishers(mirror: str | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from etl.cli.run import served
+    from etl.settings import Settings
+    from etl.sources.probe import probe_publishers
+
+    with served(mirror) as address:
+        probes = probe_publishers(Settings(), address)
+    if as_json:
+        typer.echo(json.dumps([asdict(probe) for probe in probes], indent=2))
+    else:
+        for probe in probes:
+            typer.echo(f"{probe.dataset:24} {probe.status:14} {probe.said}")
+    if not any(probe.status == "as expected" for probe in probes):
+        raise typer.Exit(1)
+
+
+def explain(
+    region: Annotated[str, typer.Argument(help="SCHEME:CODE, such as us_state:26.")],
+    cluster: Annotated[int, typer.Argument(help="Cluster code, such as 4.")],
+    year: Annotated[int, typer.Argument(help="Reference year.")],
+    data: Data = None,
+) -> None:
+    """Tell how a figure came about: source rows, weights, bounds, denominators, rules and thresholds."""
+    from etl.measure.explain import explain as explained
+    from etl.snapshots import open as open_snapshot
+
+    scheme, code = _scheme_and_code(region)
+    typer.echo("\n".join(explained(open_snapshot("latest", data_root(data)), scheme, code, cluster, year)))
+
+
+def concordance(
+    code: Annotated[str, typer.Argument(help="SCHEME:CODE, such as naics2017:336411.")],
+    to: Annotated[str, typer.Option("--to", help="Classification to go to: nace2, naics2012, cluster ...")],
+) -> None:
+    """Print the links of a code to another classification, with weights and the reason for each."""
+    from etl.harmonise import concordance_rows
+
+    scheme, value = _scheme_and_code(code)
+    rows = concordance_rows(scheme, value, to)
+    names = ["from", "to", "name", "weight", "method", "partial", "basis"]
+    show(names, [[row.get(name, "") for name in names] for row in rows])
+
+
+def _scheme_and_code(text: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([a-z][a-z0-9_]*):([A-Za-z0-9._~-]+)", text)
+    if not match:
+        raise UsageError(f"{text}: write SCHEME:CODE, such as us_state:26 or naics2017:336411")
+    return match[1], match[2]

@@ -1,0 +1,5 @@
+"""Small built-in publishers with invented figures, in the exact formats of the real ones, to try the whole line with."""
+
+from etl.demo.publishers import DEMO_YEARS, write_publishers
+
+__all__ = ["DEMO_YEARS", "write_publishers"]

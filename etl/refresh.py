@@ -1,0 +1,226 @@
+"""The whole line, from the publishers' files to a published snapshot: fetch, build, measure, check, publish.
+
+Every piece is a plain function from the state of the data root to a result in it, so that the command line, the DAGs
+and the tests call the same ones. A failure at any point leaves the version before as it was.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import date
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from etl.archive import Archived, Fetched, fetch, known
+from etl.assemble import assemble, code_of_all_steps
+from etl.cache import StepResult
+from etl.errors import NothingAvailableError
+from etl.gate import check_and_publish
+from etl.line import STRUCTURES, Built, SourceYear, build_source_year, build_year, source_years, year_units
+from etl.measure import Rules
+from etl.progress import Progress, SilentProgress
+from etl.publish import content_id, published_already
+from etl.schema import contracts
+from etl.settings import Settings
+from etl.sources import DATASETS
+from etl.sources.base import Request, Side
+from etl.storage import Storage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is asked for. `datasets` and `years` limit what publishers are asked, never what is published."""
+
+    snapshot_date: date
+    datasets: tuple[str, ...] | None = None
+    years: tuple[int, ...] | None = None
+    mirror: str | None = None
+    fetches: bool = True
+    accept: frozenset[str] = frozenset()
+    is_invented: bool = False
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of a run, for a person in one sentence and for programs as JSON."""
+
+    version: str | None = None
+    previous: str | None = None
+    is_new: bool = False
+    rows: int = 0
+    files: int = 0
+    source_years: int = 0
+    fetched: Fetched | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """One line for a person."""
+        heard = f" {self.fetched.sentence()}" if self.fetched else ""
+        if not self.is_new:
+            return f"Nothing changed: version {self.version} stands.{heard}"
+        instead = f", in place of {self.previous}" if self.previous else ""
+        made = f"{self.rows:,} rows in {self.files} files from {self.source_years} source-years"
+        return f"Published version {self.version}{instead}: {made}.{heard}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "version": self.version,
+            "previous": self.previous,
+            "is_new": self.is_new,
+            "rows": self.rows,
+            "files": self.files,
+            "source_years": self.source_years,
+            "fetched": self.fetched.sentence() if self.fetched else None,
+            "notes": self.notes,
+        }
+
+
+def refresh(storage: Storage, asked: Asked, settings: Settings, progress: Progress | None = None) -> Summary:
+    """Run the whole line once.
+
+    Raises NothingAvailableError where nothing that was asked for could be had, GateError where the gate refuses, and
+    DataError where a file or a step is wrong; the version before stands in each case.
+    """
+    progress = progress or SilentProgress()
+    fetched = fetch_datasets(storage, asked, settings, progress) if asked.fetches else None
+    summary = publish_state(storage, asked.snapshot_date, settings, progress, is_invented=asked.is_invented)
+    summary.fetched = fetched
+    return summary
+
+
+def fetch_datasets(storage: Storage, asked: Asked, settings: Settings, progress: Progress) -> Fetched:
+    """Ask the publishers for what was asked for. Raises NothingAvailableError where none of it could be had."""
+    requests = requests_for(asked.datasets or tuple(DATASETS), asked.years)
+    fetched = fetch(
+        requests,
+        storage,
+        dataset_objects=DATASETS,
+        snapshot_date=asked.snapshot_date,
+        run_id=f"{asked.snapshot_date}-{uuid.uuid4().hex[:12]}",
+        settings=settings,
+        mirror_base=asked.mirror,
+        accept=asked.accept,
+        progress=progress,
+    )
+    if not fetched.files:
+        raise NothingAvailableError(f"nothing that was asked for could be had. {fetched.sentence()}")
+    return fetched
+
+
+def requests_for(datasets: Iterable[str], years: Sequence[int] | None = None) -> list[Request]:
+    """The addresses of these datasets, limited to these years where some are given."""
+    requests: list[Request] = []
+    for name in datasets:
+        dataset = DATASETS[name]
+        wanted = [year for year in dataset.years if years is None or year in years]
+        if wanted or not dataset.years:
+            requests += dataset.requests(wanted)
+    return requests
+
+
+def publish_state(
+    storage: Storage, snapshot_date: date, settings: Settings, progress: Progress, *, is_invented: bool = False
+) -> Summary:
+    """Build, measure, check and publish what the archive holds as of a day; what is built already is not built again."""
+    files = state(storage, snapshot_date)
+    content = content_of(files, settings, is_invented=is_invented)
+    done = published_already(storage, snapshot_date, content)
+    if done is not None:
+        return Summary(done.version, done.previous)
+    built = build_source_years(storage, files, settings, progress)
+    years = build_years(storage, built, settings, progress)
+    assembled = assemble(storage, files, built, years, is_invented=is_invented)
+    notes = [note for one in built for note in one.notes]
+    published = check_and_publish(
+        storage, snapshot_date, content, files, assembled, notes, progress, is_invented=is_invented
+    )
+    return Summary(
+        published.version,
+        published.previous,
+        published.is_new,
+        assembled.rows,
+        len(assembled.parts),
+        len(built),
+        notes=notes,
+    )
+
+
+def state(storage: Storage, snapshot_date: date, side: Side | None = None) -> list[Archived]:
+    """The last good copies as of a day, of one side of the Atlantic or both. Raises NothingAvailableError for none."""
+    files = [file for file in known(storage, snapshot_date).values() if file.dataset in DATASETS]
+    if not files:
+        raise NothingAvailableError(f"nothing known on that day: the archive holds no file of {snapshot_date} or before")
+    return [file for file in files if side is None or DATASETS[file.dataset].side == side]
+
+
+def content_of(files: Sequence[Archived], settings: Settings, *, is_invented: bool) -> str:
+    """Hash of everything that decides what a snapshot of these files holds."""
+    inputs = [f"{file.dataset} {file.kind} {file.url}={file.sha256}" for file in files]
+    inputs += [f"rules={rules_of(settings)}", f"is_invented={is_invented}"]
+    return content_id(inputs, code_of_all_steps(), contracts())
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules of the measures as the settings have them."""
+    return Rules(common_year_window=settings.common_year_window)
+
+
+def build_source_years(
+    storage: Storage, files: Sequence[Archived], settings: Settings, progress: Progress
+) -> list[Built]:
+    """Take every source-year to clusters: first those that others lean on, then the rest, the largest first."""
+    units = source_years(storage, files)
+    leaned_on = {name for names in STRUCTURES.values() for name in names}
+    first = [unit for unit in units if unit.source in leaned_on]
+    rest = [unit for unit in units if unit.source not in leaned_on]
+    progress.stage("source-years", len(units))
+    built = _in_processes(settings.workers, [(build_source_year, (storage, unit, ())) for unit in first], progress)
+    jobs = [(build_source_year, (storage, unit, structures_for(unit, built))) for unit in rest]
+    built += _in_processes(settings.workers, jobs, progress)
+    return sorted(built, key=lambda one: (one.source, one.year))
+
+
+def structures_for(unit: SourceYear, built: Sequence[Built]) -> tuple[Built, ...]:
+    """The built source-years that tell how a unit's coarse cells are made up, in order of precedence."""
+    names = STRUCTURES.get(unit.source, ())
+    return tuple(one for name in names for one in built if one.source == name and one.year == unit.year)
+
+
+def build_years(
+    storage: Storage, built: Sequence[Built], settings: Settings, progress: Progress
+) -> list[StepResult]:
+    """Measure every year and write its tables."""
+    units = year_units(built, settings.common_year_window)
+    progress.stage("years", len(units))
+    rules = rules_of(settings)
+    results = _in_processes(settings.workers, [(build_year, (storage, unit, rules)) for unit in units], progress)
+    return sorted(results, key=lambda result: result.year or 0)
+
+
+def _in_processes(
+    workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any, ...]]], progress: Progress
+) -> list[T]:
+    """Run jobs in worker processes, in this one where there is but one worker or one job; the first failure is raised."""
+    if workers == 1 or len(jobs) <= 1:
+        results = []
+        for function, arguments in jobs:
+            results.append(function(*arguments))
+            progress.advance()
+        return results
+    done: list[T] = []
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("forkserver")) as pool:
+        futures = [pool.submit(function, *arguments) for function, arguments in jobs]
+        try:
+            for future in as_completed(futures):
+                done.append(future.result())
+                progress.advance()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return done
+
+
