@@ -1,6 +1,6 @@
 """Helpers for columns of codes: numpy works on integers, people and files on strings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -48,13 +48,12 @@ def concat(tables: Iterable[pa.Table]) -> pa.Table:
         for field in part.schema:
             kinds.setdefault(field.name, set()).add(pa.types.is_dictionary(field.type))
     mixed = {name for name, found in kinds.items() if len(found) > 1}
-    return pa.concat_tables([_plain(part, mixed) for part in parts], promote_options="permissive")
+    return pa.concat_tables([plain(part, mixed) for part in parts], promote_options="permissive")
 
 
-def _plain(table: pa.Table, names: Iterable[str]) -> pa.Table:
-    for name in names:
-        at = table.schema.get_field_index(name)
-        if at >= 0 and pa.types.is_dictionary(table.schema.field(at).type):
-            column = table.column(at)
-            table = table.set_column(at, name, column.cast(column.type.value_type))
+def plain(table: pa.Table, names: Collection[str] | None = None) -> pa.Table:
+    """The table with its dictionary columns, or those of these names, as plain columns."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and (names is None or field.name in names):
+            table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
     return table

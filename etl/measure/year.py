@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from etl.cells import concat
 from etl.measure import dynamics, native_europe, native_us, portfolio
 from etl.measure.grid import Flags, Grid, make_grid
 from etl.measure.quantiles import Floats
@@ -108,4 +107,5 @@ def _or_unknown(employment: Floats | None, grid: Grid) -> Floats:
 
 
 def _stacked(name: str, parts: list[pa.Table]) -> pa.Table:
-    return contract(name).conform(concat(parts)) if parts else contract(name).empty()
+    """Tables of sources in their order, which is the first part of the key: conformed one by one they stay sorted."""
+    return pa.concat_tables([contract(name).conform(part) for part in parts]) if parts else contract(name).empty()
