@@ -14,7 +14,7 @@ from typing import ClassVar
 from etl import reference
 from etl.errors import SourceFormatError
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
-from etl.sources.comparison import differences
+from etl.sources.comparison import compare_workbooks, differences
 from etl.sources.workbooks import first_sheet, is_workbook, rows_below
 
 FOLDER = "https://www2.census.gov/programs-surveys/metro-micro/geographies/reference-files"
@@ -45,7 +45,7 @@ class CbsaDelineation(Dataset):
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Compare the lists with the built-in ones; the differences are notes."""
-        return Parsed({}, [note for file in files for note in _differences(file)])
+        return Parsed({}, compare_workbooks(files, _differences))
 
 
 def _differences(file: ArchivedFile) -> list[str]:

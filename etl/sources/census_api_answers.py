@@ -75,14 +75,14 @@ def _block(file: ArchivedFile) -> Block:
     try:
         names, *rows = json.loads(file.path.read_bytes())
         columns = list(zip(*rows, strict=True))
+        named = list(zip((name.lower() for name in names), columns, strict=bool(rows)))
     except ValueError as error:
         raise SourceFormatError(f"{file.url}: the answer is no table of rows of equal length ({error})") from error
     if not rows:
         raise SourceFormatError(f"{file.url}: the answer has a header and no rows")
     found: dict[str, pa.Array] = {}
-    lower = [name.lower() for name in names]
-    industry = _industry_column(lower)
-    for name, values in zip(lower, columns, strict=True):
+    industry = _industry_column([name for name, _ in named])
+    for name, values in named:
         ours = "naics" if name == industry else NAMES.get(name, name if name in ALL else None)
         if ours and ours not in found:  # predicates of the question come back as columns named a second time
             found[ours] = _column(ours, values, file)
@@ -103,5 +103,6 @@ def _column(name: str, values: tuple[str | None, ...], file: ArchivedFile) -> pa
 def _of_all(block: Block) -> Block:
     for name, code in ALL.items():
         if block.has(name):
-            block = block.keep(pc.equal(block.rows.column(name).cast(pa.string()), code).to_numpy(zero_copy_only=False))
+            is_all = pc.equal(block.rows.column(name).cast(pa.string()), code)
+            block = block.keep(is_all.to_numpy(zero_copy_only=False)).without(name)
     return block

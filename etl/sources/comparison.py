@@ -1,6 +1,9 @@
 """Compares a publisher's list with the built-in table made from it: a difference is told, never taken over."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from etl.errors import UsageError
+from etl.sources.base import ArchivedFile
 
 SHOWN = 50
 
@@ -20,6 +23,17 @@ def differences(what: str, built_in: Mapping[str, object], published: Mapping[st
         return []
     more = f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
     return [f"warning: {what} differs from the built-in table in {len(rows)} rows: {'; '.join(rows[:SHOWN])}{more}"]
+
+
+def compare_workbooks(files: Sequence[ArchivedFile], compare: Callable[[ArchivedFile], list[str]]) -> list[str]:
+    """What `compare` says of each workbook; where workbooks cannot be read here, a note that says so."""
+    notes = []
+    for file in files:
+        try:
+            notes += compare(file)
+        except UsageError as error:
+            notes.append(f"{file.url}: not compared with the built-in table; {error}")
+    return notes
 
 
 def _shown(value: object) -> str:

@@ -18,7 +18,7 @@ from etl import reference
 from etl.errors import SourceFormatError
 from etl.reference.store import rows as built_in_rows
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
-from etl.sources.comparison import differences
+from etl.sources.comparison import compare_workbooks, differences
 from etl.sources.workbooks import first_sheet, is_workbook
 
 FOLDER = "https://www.census.gov/naics/concordances"
@@ -54,7 +54,7 @@ class NaicsConcordances(Dataset):
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Compare the workbooks with the built-in links and codes; the differences are notes."""
-        return Parsed({}, [note for file in files for note in _differences(file)])
+        return Parsed({}, compare_workbooks(files, _differences))
 
 
 def _differences(file: ArchivedFile) -> list[str]:

@@ -103,6 +103,10 @@ class Block:
         kept = positions if self.kept is None else self.kept[positions]
         return Block(self.file, self.line, self.rows.filter(pa.array(mask)), kept)
 
+    def without(self, column: str) -> "Block":
+        """The rows without a column that has been used up."""
+        return Block(self.file, self.line, self.rows.drop_columns([column]), self.kept)
+
     def line_of(self, position: int) -> int:
         """The line in the file where a row of this block stands."""
         return self.line + (position if self.kept is None else int(self.kept[position]))

@@ -106,10 +106,14 @@ class UsClusterMapping(Dataset):
         return [self._page(file.kind, file.year, int(start[1]) + PAGE_ROWS)]
 
     def check(self, file: ArchivedFile) -> None:
-        """Refuse what is neither a JSON list nor an object."""
+        """Refuse what is no list of the portal's documents; only a page past the last row may be empty."""
         refuse_page(file)
-        if not head(file, 64).lstrip().startswith((b"[", b"{")):
-            raise SourceFormatError(f"{file.url}: the answer is no JSON list of objects")
+        start = head(file).lstrip()
+        if file.year is not None and re.fullmatch(rb"\[\s*\]\s*", start):
+            return
+        mark = b'"cluster_code_t"' if file.kind == "clusters" else b'"region_code_t"'
+        if not start.startswith((b"[", b"{")) or mark not in start:
+            raise SourceFormatError(f"{file.url}: the answer is no list of documents with {mark.decode()}")
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year's pages into `published_region_cluster`; without a year, compare the lists with ours (notes).
