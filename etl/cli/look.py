@@ -100,10 +100,11 @@ def _check_publishers(mirror: str | None, as_json: bool) -> None:
 
     from etl.cli.run import served
     from etl.settings import Settings
+    from etl.sources import DATASETS
     from etl.sources.probe import probe_publishers
 
     with served(mirror) as address:
-        probes = probe_publishers(Settings(), address)
+        probes = probe_publishers(DATASETS, Settings(), address)
     if as_json:
         typer.echo(json.dumps([asdict(probe) for probe in probes], indent=2))
     else:

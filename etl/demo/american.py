@@ -142,7 +142,7 @@ def _definition(code: int, name: str) -> dict[str, object]:
     }
 
 
-def _region(state: str) -> dict[str, object]:
+def _region(state: str) -> dict[str, str]:
     name = reference.states()[state]
     return {"id": f"region/state/{state}", "region_code_t": state, "region_type_t": "state", "name_t": name} | {
         "region_short_name_t": name,

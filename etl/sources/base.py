@@ -69,6 +69,10 @@ class Dataset(ABC):
     def requests(self, years: Iterable[int]) -> list[Request]:
         """The addresses for these years, plus those of no single year; the first pages where answers are paged."""
 
+    def sample(self, years: Iterable[int]) -> list[Request]:
+        """Small addresses of these years, to see whether the publisher still answers as `parse` expects."""
+        return self.requests(years)
+
     def follow(self, file: ArchivedFile) -> list[Request]:
         """Further addresses that an answer points to: its next page. None by default."""
         return []
