@@ -9,10 +9,12 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
+from xml.parsers import expat
 
 from etl.archive.bodies import RefusalError
 from etl.settings import Settings
 
+_CHUNK = 1 << 20
 _HEAD = 4096
 _TAIL = 4096
 #: The size and rows of answers smaller than this may change as they like: an empty page may fill.
@@ -46,9 +48,10 @@ def check_content(path: Path, content: str) -> None:
         raise RefusalError("content", f"{found} instead of {content}")
     if content in ("csv", "tsv"):
         _check_last_line(head, tail)
-    ends = {"json": (b"}", b"]"), "xml": (b">",)}.get(content)
-    if ends and not tail.rstrip().endswith(ends):
-        raise RefusalError("content", f"{content} that is cut off")
+    elif content == "json" and not _is_closed_json(path):
+        raise RefusalError("content", "JSON that is cut off")
+    elif content == "xml":
+        _check_xml(path)
 
 
 def _kind(head: bytes) -> str:
@@ -76,6 +79,31 @@ def _check_last_line(head: bytes, tail: bytes) -> None:
     separator = max(b",;\t|", key=lambda code: first.count(bytes([code])))
     if last.count(separator) < first.count(separator):
         raise RefusalError("cut_off", "the last line has no end and too few fields", is_change=True)
+
+
+def _is_closed_json(path: Path) -> bool:
+    """Whether every bracket and quote that opens also closes. The reader sees to the rest; this takes no memory."""
+    depth, is_in_string, carry = 0, False, b""
+    with path.open("rb") as stream:
+        while chunk := carry + stream.read(_CHUNK):
+            text = chunk.rstrip(b"\\")
+            carry = chunk[len(text) :]
+            if not text:
+                return False
+            pieces = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+            outside = b"".join(pieces[int(is_in_string) :: 2])
+            depth += outside.count(b"[") + outside.count(b"{") - outside.count(b"]") - outside.count(b"}")
+            is_in_string ^= len(pieces) % 2 == 0
+    return depth == 0 and not is_in_string
+
+
+def _check_xml(path: Path) -> None:
+    parser = expat.ParserCreate()
+    try:
+        with path.open("rb") as stream:
+            parser.ParseFile(stream)
+    except expat.ExpatError as error:
+        raise RefusalError("content", f"XML that is broken or cut off: {error}") from error
 
 
 def _check_zip(path: Path, content: str) -> None:

@@ -165,7 +165,7 @@ class Downloader:
         try:
             with self._open(address, headers) as response:
                 return self._take(response, headers, transfer)
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+        except ValueError as error:
             raise _FailedError("an address that cannot be asked for") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             raise _TryAgainError(self._describe(error)) from error

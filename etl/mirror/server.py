@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,11 @@ class MirrorServer(ThreadingHTTPServer):
         self.closing.set()
         super().server_close()
         self._unpacked.cleanup()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no error here; anything else is told as ever."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError | ValueError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def body_of(self, file: MirrorFile, accepts_gzip: bool) -> tuple[Path, str, bool]:
         """Return the bytes to send, their strong tag, and whether they are gzip to be unpacked by the client."""

@@ -256,12 +256,18 @@ class _Run:
             return self._scratch / f"{next(self._numbers)}.part"
 
     def superseded(self, outcomes: Iterable[Outcome]) -> list[_Key]:
-        """Further pages in hand whose first page stands but no longer leads to them."""
+        """Further pages in hand that no page before leads to any more, and those that only they led to."""
         led_to = {(o.request.dataset, o.request.url): {page.url for page in o.next_pages} for o in outcomes}
-        return sorted(
-            key
-            for key, held in self._known.items()
-            if held.follows is not None
-            and (first := led_to.get((held.dataset, held.follows))) is not None
-            and held.url not in first
-        )
+        found: dict[_Key, None] = {}
+        further = {key: held.follows for key, held in self._known.items() if held.follows is not None}
+        is_growing = True
+        while is_growing:
+            fresh = [
+                (dataset, url)
+                for (dataset, url), before in further.items()
+                if (dataset, url) not in found
+                and ((dataset, before) in found or url not in led_to.get((dataset, before), {url}))
+            ]
+            found |= dict.fromkeys(fresh)
+            is_growing = bool(fresh)
+        return sorted(found)
