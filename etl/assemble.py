@@ -12,7 +12,6 @@ from etl.cells import concat
 from etl.line import FACTS, PORTALS, Built, region_keys, write_published
 from etl.publish import Part, part_path
 from etl.schema import contract, contracts
-from etl.settings import Settings
 from etl.storage import Storage
 
 #: Tables that gather what the steps of all source-years wrote about themselves, and the step's name for each.
@@ -42,7 +41,12 @@ def code_of_all_steps() -> str:
 
 
 def assemble(
-    storage: Storage, files: Sequence[Archived], built: Sequence[Built], years: Sequence[StepResult], *, is_invented: bool
+    storage: Storage,
+    files: Sequence[Archived],
+    built: Sequence[Built],
+    years: Sequence[StepResult],
+    *,
+    is_invented: bool,
 ) -> Assembled:
     """Collect the files of a snapshot: those of each year, and those of tables without a year."""
     parts: dict[str, Part] = {}
@@ -103,7 +107,9 @@ def _gathered(storage: Storage, name: str, built: Sequence[Built]) -> StepResult
     found = [table for one in built for result in one.results if (table := result.tables.get(GATHERED[name]))]
 
     def stacked() -> pa.Table:
-        return concat([contract(name).conform(read_cached(storage, table)) for table in found] or [contract(name).empty()])
+        return concat(
+            [contract(name).conform(read_cached(storage, table)) for table in found] or [contract(name).empty()]
+        )
 
     return _one(storage, name, [table.sha256 for table in found], stacked)
 

@@ -129,6 +129,26 @@ def source_years(storage: Storage, files: Iterable[Archived]) -> list[SourceYear
     return sorted(made, key=lambda unit: (-unit.bytes, unit.source, unit.year))
 
 
+def list_notes(storage: Storage, files: Iterable[Archived]) -> list[str]:
+    """Hold the publishers' lists (delineations, concordances, NUTS changes) against the built-in tables.
+
+    A difference is a note, never a change. Lists are those datasets that have no source.
+    """
+    by_dataset: dict[str, list[Archived]] = {}
+    for file in files:
+        if DATASETS[file.dataset].source is None:
+            by_dataset.setdefault(file.dataset, []).append(file)
+    notes = []
+    for name, members in sorted(by_dataset.items()):
+        inputs = sorted(f"{file.url}={file.sha256}" for file in members)
+
+        def read(name: str = name, members: Sequence[Archived] = members) -> tuple[dict[str, pa.Table], list[str]]:
+            return {}, DATASETS[name].parse([open_archived(storage, file) for file in members], None).notes
+
+        notes += [f"{name}: {note}" for note in run_step(storage, "estimate", name, None, inputs, read).notes]
+    return notes
+
+
 def _by_year(storage: Storage, dataset: str, files: Sequence[Archived]) -> dict[int, list[Archived]]:
     """Reference years of a dataset's files; a file of no single year is opened to see which it holds."""
     years: dict[int, list[Archived]] = {}
@@ -167,17 +187,19 @@ def build_source_year(storage: Storage, unit: SourceYear, structures: Sequence[B
 
     def to_clusters() -> tuple[dict[str, pa.Table], list[str]]:
         done = harmonise(read_cached(storage, table), unit.year)
-        return {"region_cluster": done.region_cluster, "ledger": done.ledger, "coverage": done.coverage}, done.notes
+        made = {"region_cluster": done.region_cluster, "ledger": done.ledger, "coverage": done.coverage}
+        return made | {"region_keys": region_keys([done.region_cluster])}, done.notes
 
-    return Built(unit.source, unit.year, cells, run_step(storage, "harmonise", unit.source, unit.year, cells.hashes, to_clusters))
+    clusters = run_step(storage, "harmonise", unit.source, unit.year, cells.hashes, to_clusters)
+    return Built(unit.source, unit.year, cells, clusters)
 
 
-def _to_cells(
-    storage: Storage, unit: SourceYear, structures: Sequence[Built]
-) -> tuple[dict[str, pa.Table], list[str]]:
+def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -> tuple[dict[str, pa.Table], list[str]]:
     """Read the publisher's files; for a source of the facts also complete what is withheld."""
     parsed = SOURCES[unit.source].parse([open_archived(storage, file) for file in unit.files], unit.year)
     tables = dict(parsed.tables)
+    if unit.source in PORTALS:
+        tables["region_keys"] = region_keys(tables.values())
     if unit.source not in FACTS or "region_industry" not in tables:
         return tables, parsed.notes
     known = [read_cached(storage, table) for one in structures if (table := one.table("region_industry"))]
@@ -186,6 +208,7 @@ def _to_cells(
     cells = estimated.cells.select([name for name in published if name in estimated.cells.column_names])
     tables |= {
         "region_industry": contract("region_industry").conform(cells),
+        "region_keys": region_keys([cells]),
         "estimate_quality": estimated.quality,
         "contradiction": estimated.contradictions,
     }
@@ -216,12 +239,14 @@ def build_year(storage: Storage, unit: YearUnit, rules: Rules) -> StepResult:
         made["region_cluster_common"] = measure_common(
             {(one.source, one.year): _clusters(storage, one) for one in unit.near},
             year=unit.year,
-            coverage=concat([read_cached(storage, one.clusters.tables["coverage"]) for one in unit.near if one.clusters]),
+            coverage=_stacked(
+                "coverage", [read_cached(storage, t) for one in unit.near if (t := one.table("coverage"))]
+            ),
             rules=rules,
         )
         cells = [read_cached(storage, t) for one in unit.here if (t := one.table("region_industry"))]
-        made["region_industry"] = concat(cells) if cells else contract("region_industry").empty()
-        made["published_region_cluster"] = concat(published) if published else contract("published_region_cluster").empty()
+        made["region_industry"] = _stacked("region_industry", cells)
+        made["published_region_cluster"] = _stacked("published_region_cluster", published)
         return made, []
 
     inputs = [*unit.inputs, f"rules={rules}"]
@@ -231,6 +256,10 @@ def build_year(storage: Storage, unit: YearUnit, rules: Rules) -> StepResult:
 def write_published(name: str, table: pa.Table, key: str) -> bytes:
     """Write a table as it will be published, named by what it was made from."""
     return parquet_bytes(table, contracts()[name], inputs_id=key, sources=source_table())
+
+
+def _stacked(name: str, tables: Sequence[pa.Table]) -> pa.Table:
+    return concat(tables) if tables else contract(name).empty()
 
 
 def _clusters(storage: Storage, one: Built) -> pa.Table:

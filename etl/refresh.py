@@ -12,12 +12,12 @@ from datetime import date
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from etl.archive import Archived, Fetched, fetch, known
+from etl.archive import Archived, Fetched, fetch, known, open_archived
 from etl.assemble import assemble, code_of_all_steps
 from etl.cache import StepResult
 from etl.errors import NothingAvailableError
 from etl.gate import check_and_publish
-from etl.line import STRUCTURES, Built, SourceYear, build_source_year, build_year, source_years, year_units
+from etl.line import STRUCTURES, Built, SourceYear, build_source_year, build_year, list_notes, source_years, year_units
 from etl.measure import Rules
 from etl.progress import Progress, SilentProgress
 from etl.publish import content_id, published_already
@@ -25,9 +25,12 @@ from etl.schema import contracts
 from etl.settings import Settings
 from etl.sources import DATASETS
 from etl.sources.base import Request, Side
+from etl.sources.eurostat_toc import is_unchanged, last_updates
 from etl.storage import Storage
 
 T = TypeVar("T")
+
+TABLE_OF_CONTENTS = "eurostat_toc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,32 @@ def refresh(storage: Storage, asked: Asked, settings: Settings, progress: Progre
 
 
 def fetch_datasets(storage: Storage, asked: Asked, settings: Settings, progress: Progress) -> Fetched:
-    """Ask the publishers for what was asked for. Raises NothingAvailableError where none of it could be had."""
-    requests = requests_for(asked.datasets or tuple(DATASETS), asked.years)
-    fetched = fetch(
+    """Ask the publishers for what was asked for. Raises NothingAvailableError where none of it could be had.
+
+    Eurostat's table of contents is asked first where it is among them: what it shows unchanged is not asked again.
+    """
+    names = asked.datasets or tuple(DATASETS)
+    first = [name for name in names if name == TABLE_OF_CONTENTS]
+    contents = _ask(storage, requests_for(first), asked, settings, progress)
+    rest = requests_for([name for name in names if name not in first], asked.years)
+    fetched = _ask(storage, rest, asked, settings, progress, _unchanged_by(storage, contents))
+    fetched = Fetched(contents.outcomes + fetched.outcomes, contents.superseded + fetched.superseded)
+    if not fetched.files:
+        raise NothingAvailableError(f"nothing that was asked for could be had. {fetched.sentence()}")
+    return fetched
+
+
+def _ask(
+    storage: Storage,
+    requests: Sequence[Request],
+    asked: Asked,
+    settings: Settings,
+    progress: Progress,
+    is_current: Callable[[Request, Archived], bool] | None = None,
+) -> Fetched:
+    if not requests:
+        return Fetched(())
+    return fetch(
         requests,
         storage,
         dataset_objects=DATASETS,
@@ -104,11 +130,18 @@ def fetch_datasets(storage: Storage, asked: Asked, settings: Settings, progress:
         settings=settings,
         mirror_base=asked.mirror,
         accept=asked.accept,
+        is_current=is_current,
         progress=progress,
     )
-    if not fetched.files:
-        raise NothingAvailableError(f"nothing that was asked for could be had. {fetched.sentence()}")
-    return fetched
+
+
+def _unchanged_by(storage: Storage, contents: Fetched) -> Callable[[Request, Archived], bool] | None:
+    """What Eurostat's table of contents of this run says about a copy in hand; None where it did not come."""
+    good = [o.archived for o in contents.outcomes if o.archived is not None and o.status in ("fetched", "unchanged")]
+    if not good:
+        return None
+    updates = last_updates(open_archived(storage, good[0]))
+    return lambda request, archived: is_unchanged(updates, request.url, archived.confirmed)
 
 
 def requests_for(datasets: Iterable[str], years: Sequence[int] | None = None) -> list[Request]:
@@ -125,7 +158,7 @@ def requests_for(datasets: Iterable[str], years: Sequence[int] | None = None) ->
 def publish_state(
     storage: Storage, snapshot_date: date, settings: Settings, progress: Progress, *, is_invented: bool = False
 ) -> Summary:
-    """Build, measure, check and publish what the archive holds as of a day; what is built already is not built again."""
+    """Build, measure, check and publish what the archive holds as of a day; what is built already stands."""
     files = state(storage, snapshot_date)
     content = content_of(files, settings, is_invented=is_invented)
     done = published_already(storage, snapshot_date, content)
@@ -134,7 +167,7 @@ def publish_state(
     built = build_source_years(storage, files, settings, progress)
     years = build_years(storage, built, settings, progress)
     assembled = assemble(storage, files, built, years, is_invented=is_invented)
-    notes = [note for one in built for note in one.notes]
+    notes = list_notes(storage, files) + [note for one in built for note in one.notes]
     published = check_and_publish(
         storage, snapshot_date, content, files, assembled, notes, progress, is_invented=is_invented
     )
@@ -153,7 +186,9 @@ def state(storage: Storage, snapshot_date: date, side: Side | None = None) -> li
     """The last good copies as of a day, of one side of the Atlantic or both. Raises NothingAvailableError for none."""
     files = [file for file in known(storage, snapshot_date).values() if file.dataset in DATASETS]
     if not files:
-        raise NothingAvailableError(f"nothing known on that day: the archive holds no file of {snapshot_date} or before")
+        raise NothingAvailableError(
+            f"nothing known on that day: the archive holds no file of {snapshot_date} or before"
+        )
     return [file for file in files if side is None or DATASETS[file.dataset].side == side]
 
 
@@ -190,9 +225,7 @@ def structures_for(unit: SourceYear, built: Sequence[Built]) -> tuple[Built, ...
     return tuple(one for name in names for one in built if one.source == name and one.year == unit.year)
 
 
-def build_years(
-    storage: Storage, built: Sequence[Built], settings: Settings, progress: Progress
-) -> list[StepResult]:
+def build_years(storage: Storage, built: Sequence[Built], settings: Settings, progress: Progress) -> list[StepResult]:
     """Measure every year and write its tables."""
     units = year_units(built, settings.common_year_window)
     progress.stage("years", len(units))
@@ -204,7 +237,7 @@ def build_years(
 def _in_processes(
     workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any, ...]]], progress: Progress
 ) -> list[T]:
-    """Run jobs in worker processes, in this one where there is but one worker or one job; the first failure is raised."""
+    """Run jobs in worker processes, here where there is but one worker or one job; the first failure is raised."""
     if workers == 1 or len(jobs) <= 1:
         results = []
         for function, arguments in jobs:
@@ -222,5 +255,3 @@ def _in_processes(
             pool.shutdown(cancel_futures=True)
             raise
     return done
-
-

@@ -1,4 +1,4 @@
-"""The command line `clusterbridge`: each verb calls one function of the line and says in one sentence what came of it."""
+"""The command line `clusterbridge`: each verb calls one function and says in one sentence what came of it."""
 
 import logging
 import sys

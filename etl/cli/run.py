@@ -64,7 +64,9 @@ def backfill(
     _run(data_root(data), mirror, years_of(years), datasets_of(datasets), None, (), as_json)
 
 
-def demo(data: Annotated[str, typer.Option("--data", help="Where the demo keeps its data root.")] = "demo-data") -> None:
+def demo(
+    data: Annotated[str, typer.Option("--data", help="Where the demo keeps its data root.")] = "demo-data",
+) -> None:
     """Refresh from small built-in publishers with invented figures, and query what was published."""
     from etl.demo import write_publishers
     from etl.demo.query import first_query

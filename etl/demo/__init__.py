@@ -1,4 +1,4 @@
-"""Small built-in publishers with invented figures, in the exact formats of the real ones, to try the whole line with."""
+"""Small built-in publishers with invented figures, in the exact formats of the real ones, to try the line with."""
 
 from etl.demo.publishers import DEMO_YEARS, write_publishers
 

@@ -83,8 +83,11 @@ def bulk_lines(cells: Cells, year: int, kind: str) -> Iterator[list[str]]:
             else:
                 line += ([""] if letters else []) + ["G", str(jobs), "G", str(pay // 4), "G", str(pay)]
             counts = [int(n) for n in cells.classes[a, c]]
-            yield line + [str(establishments)] + [str(n) if letters or n else "N" for n in counts] + (
-                [str(counts[8]), "0", "0", "0"] if letters else ["N"] * 4
+            yield (
+                line
+                + [str(establishments)]
+                + [str(n) if letters or n else "N" for n in counts]
+                + ([str(counts[8]), "0", "0", "0"] if letters else ["N"] * 4)
             )
 
 

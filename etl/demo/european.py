@@ -8,9 +8,7 @@ from etl import reference
 from etl.demo.truth import EuropeanTruth, european_truth
 
 VINTAGE = 2016
-ADDRESS = (
-    "https://ec.europa.eu/eurostat/api/dissemination/sdmx/2.1/data/SBS_R_NUTS06_R2?compressed=true&format=TSV"
-)
+ADDRESS = "https://ec.europa.eu/eurostat/api/dissemination/sdmx/2.1/data/SBS_R_NUTS06_R2?compressed=true&format=TSV"
 
 
 def structural_business_statistics(years: tuple[int, ...]) -> dict[str, bytes]:
