@@ -16,7 +16,7 @@ from scipy import sparse
 
 from etl import cells
 from etl.errors import DataError
-from etl.harmonise.arrays import Booleans, Floats, Integers, Strings, sums
+from etl.harmonise.arrays import Booleans, Floats, Integers, Strings, repeat, sums
 from etl.harmonise.ledger import TOLERANCE, LedgerEntry
 
 METHODS = ("unique", "equal", "population", "employment", "dominant")
@@ -184,15 +184,8 @@ class Concordance:
     def spread(self, place: Integers) -> Spread:
         """Repeat rows, given by the position of their code in `sources`, for every link; -1 and breaks give no row."""
         linked = np.flatnonzero(~np.isnan(self.weight))
-        degree = np.bincount(self.source_index[linked], minlength=self.sources.size)
-        first = np.cumsum(degree) - degree
-        count = np.where(place >= 0, degree[place], 0)
-        if (count == 1).all():
-            link, row = linked[first[place]], np.arange(place.size)
-        else:
-            row = np.repeat(np.arange(place.size), count)
-            within = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)
-            link = linked[first[place[row]] + within]
+        row, member = repeat(place, np.bincount(self.source_index[linked], minlength=self.sources.size))
+        link = linked[member]
         return Spread(row, link, self.target_index[link], self.weight[link])
 
     def apply(

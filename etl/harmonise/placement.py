@@ -189,6 +189,11 @@ def _nace21_classes() -> Classes:
     return weight, certain, possible, mass
 
 
+def nace_class_mass(scheme: str) -> Floats:
+    """US employment of 2017 by class of `nace2` or `nace21`, in ascending order of the classes; persons."""
+    return (_nace2_classes() if scheme == "nace2" else _nace21_classes())[3]
+
+
 def _nace(scheme: str, weight: Floats, certain: Floats, possible: Floats, mass: Floats) -> Placement:
     """Add the levels above to the classes."""
     classes = nace_classes(scheme)
@@ -197,7 +202,7 @@ def _nace(scheme: str, weight: Floats, certain: Floats, possible: Floats, mass: 
     result = {name: np.zeros((len(codes), len(CODES))) for name in ("weight", "low", "high")}
     method = []
     for number, code in enumerate(codes):
-        below = [n for n, name in enumerate(classes) if code in _line(name, scheme)]
+        below = [n for n, name in enumerate(classes) if code in line_of(name, scheme)]
         share = mass[below] if mass[below].sum() > 0 else np.ones(len(below))
         # A code with a single class keeps its weights bit for bit.
         result["weight"][number] = weight[below[0]] if len(below) == 1 else share @ weight[below] / share.sum()
@@ -216,7 +221,7 @@ def _nace(scheme: str, weight: Floats, certain: Floats, possible: Floats, mass: 
 
 
 @cache
-def _line(code: str, scheme: str) -> tuple[str, ...]:
-    """A class and everything above it."""
+def line_of(code: str, scheme: str) -> tuple[str, ...]:
+    """A code and everything above it: `10.11`, `10.1`, `10`, `C`."""
     parent = nace_parent(code, scheme)
-    return (code, *_line(parent, scheme)) if parent else (code,)
+    return (code, *line_of(parent, scheme)) if parent else (code,)

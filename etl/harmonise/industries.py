@@ -1,0 +1,323 @@
+"""Industries to clusters, region by region: every leaf goes to its clusters, the rest of a region's total to -1."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from etl.errors import SourceFormatError
+from etl.harmonise.ambiguity import Ambiguity, ambiguity
+from etl.harmonise.arrays import Booleans, Floats, Integers, repeat, sums
+from etl.harmonise.grid import WIDTH, Grid, Statuses
+from etl.harmonise.ledger import LedgerEntry, LedgerLine
+from etl.harmonise.placement import Placement, placement
+from etl.harmonise.source_year import (
+    BOUNDED,
+    ESTIMATED,
+    EXACT,
+    MODELLED,
+    NOT_ALLOCATED,
+    REPORTED,
+    TOTALS,
+    WITHHELD,
+    SourceYear,
+    branch_of,
+    printed_totals,
+)
+
+STEP = "industries_to_clusters"
+MEASURES = {
+    "employment_reported": "reported",
+    "employment": "known",
+    "establishments": "establishments",
+    "payroll": "payroll",
+}
+"""Measures of the ledger and the sums that hold them."""
+
+ROUNDING = 1e-9
+"""Part of a total under which a remainder is the rounding of sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Leaves and the clusters they could belong to: `row`, `column` of the grid, share, lower and upper share."""
+
+    row: Integers
+    column: Integers
+    weight: Floats
+    low: Floats
+    high: Floats
+
+
+def industries_to_clusters(data: SourceYear) -> tuple[Grid, list[LedgerLine]]:
+    """The clusters of every region of a source-year, and the ledger.
+
+    Raises SourceFormatError for a leaf that the industry list does not have (a file read by the wrong vintage), and
+    ConservationError where anything is lost.
+    """
+    placed = placement(data.industry_scheme)
+    leaves = data.leaves()
+    pairs = _pairs(leaves, placed)
+    grid = Grid.empty(data.regions)
+    _add_amounts(grid, leaves, pairs)
+    _add_statuses(grid, leaves, pairs)
+    if data.is_nace:
+        _add_ambiguity(grid, ambiguity(data, leaves, pairs.row, pairs.column, pairs.weight, pairs.low, pairs.high))
+    else:
+        _add_bounds(grid, leaves, pairs)
+    rest = _allocate_rest(grid, data, leaves)
+    _fill_absent(grid, data, leaves, placed)
+    lines = [line for scheme in grid.schemes for line in _ledger(grid, leaves, rest, grid.rows_of(scheme), scheme)]
+    return grid, lines
+
+
+def _pairs(leaves: SourceYear, placed: Placement) -> Pairs:
+    """Spread leaves over clusters; those of no listed industry (`3344~`, an industry without detail) go to -1."""
+    place = {code: row for row, code in enumerate(placed.codes.tolist())}
+    used = np.unique(leaves.industry)
+    column: list[Integers] = []
+    share: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
+    count = np.zeros(len(leaves.industries), np.int64)
+    unknown = []
+    for number in used.tolist():
+        code = leaves.industries[number]
+        if code in place:
+            found = np.flatnonzero(placed.high[place[code]])
+            for values, source in zip(share, (placed.weight, placed.low, placed.high), strict=True):
+                values.append(source[place[code], found])
+            column.append(found + 1)
+        elif code.endswith(NOT_ALLOCATED) or code in TOTALS or (not leaves.is_nace and len(code) < 6):
+            found = np.zeros(1, np.int64)
+            for values in share:
+                values.append(np.ones(1))
+            column.append(found)
+        else:
+            unknown.append(code)
+            continue
+        count[number] = found.size
+    if unknown:
+        raise SourceFormatError(
+            f"{leaves.source} {leaves.year}: {len(unknown)} industries are not in {leaves.industry_scheme} "
+            f"({', '.join(sorted(unknown)[:10])}); the cells were read by the wrong vintage"
+        )
+    row, member = repeat(leaves.industry, count)
+    weight, low, high = (np.concatenate(values)[member] for values in share)
+    return Pairs(row, np.concatenate(column)[member], weight, low, high)
+
+
+def _key(leaves: SourceYear, pairs: Pairs) -> Integers:
+    result: Integers = leaves.region[pairs.row] * WIDTH + pairs.column
+    return result
+
+
+def _put(grid: Grid, name: str, key: Integers, values: Floats) -> None:
+    grid.sums[name] += sums(key, values, grid.status.size).reshape(grid.status.shape)
+
+
+def _add_amounts(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
+    counts = pairs.weight > 0
+    key, row, weight = _key(leaves, pairs)[counts], pairs.row[counts], pairs.weight[counts]
+    _put(grid, "members", key, np.ones(key.size))
+    _put(grid, "reported", key, np.nan_to_num(leaves.amounts["employment_reported"])[row] * weight)
+    for amount, name, missing in (
+        ("employment", "known", "missing"),
+        ("establishments", "establishments", "establishments_missing"),
+        ("payroll", "payroll", "payroll_missing"),
+    ):
+        values = leaves.amounts[amount]
+        _put(grid, name, key, np.nan_to_num(values)[row] * weight)
+        if np.isnan(values).any():
+            _put(grid, missing, key, np.isnan(values)[row].astype(np.float64))
+    centre = leaves.amounts["employment"]
+    below = centre - leaves.amounts["employment_band_low"]
+    above = leaves.amounts["employment_band_high"] - centre
+    has_band = ~np.isnan(below) & ~np.isnan(above)
+    if has_band.any():
+        _put(grid, "banded", key, has_band[row].astype(np.float64))
+        _put(grid, "below", key, np.nan_to_num(below)[row] ** 2 * weight**2)
+        _put(grid, "above", key, np.nan_to_num(above)[row] ** 2 * weight**2)
+    _put(grid, "half_width", key, _half_width(leaves, below, above)[row] ** 2 * weight**2)
+
+
+def _half_width(leaves: SourceYear, below: Floats, above: Floats) -> Floats:
+    """Doubt about a leaf: half its band, none where it is printed, else half of its bounds."""
+    band = (below + above) / 2
+    hard = (leaves.amounts["employment_high"] - leaves.amounts["employment_low"]) / 2
+    hard = np.where(np.isnan(hard), np.inf, hard)
+    return np.where(leaves.status < BOUNDED, 0.0, np.where(np.isnan(band), hard, band))
+
+
+def _add_bounds(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
+    """Sums of the members' hard bounds; no upper bound where a member has none."""
+    key = _key(leaves, pairs)
+    low, high = leaves.amounts["employment_low"], leaves.amounts["employment_high"]
+    _put(grid, "low", key, np.nan_to_num(low)[pairs.row] * pairs.low)
+    _put(grid, "high", key, np.where(np.isnan(high), np.inf, high)[pairs.row] * pairs.high)
+
+
+def _add_ambiguity(grid: Grid, found: Ambiguity) -> None:
+    for name, values in found.sums.items():
+        _put(grid, name, found.key, values)
+
+
+def _add_statuses(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
+    """The last status in STATUSES among the members; a share of an industry is modelled, unless it is a share of 0."""
+    counts = pairs.weight > 0
+    key, row = _key(leaves, pairs)[counts], pairs.row[counts]
+    status = leaves.status[row]
+    is_share = (pairs.weight[counts] < 1) & (leaves.amounts["employment"][row] != 0)
+    status = np.where(is_share & (status < MODELLED), np.int8(MODELLED), status)
+    _raise_to(grid.status, key, status)
+    _raise_to(grid.payroll_status, key, leaves.payroll_status[row])
+
+
+def _raise_to(target: Statuses, key: Integers, status: Statuses) -> None:
+    flat = target.reshape(-1)
+    for value in np.unique(status).tolist():
+        reached = np.bincount(key[status == value], minlength=flat.size) > 0
+        flat[reached] = np.maximum(flat[reached], value)
+
+
+def _allocate_rest(grid: Grid, data: SourceYear, leaves: SourceYear) -> dict[str, Floats]:
+    """Give -1 what the total holds beyond the leaves; returns it by measure (what no leaf carries).
+
+    Reported: the printed total less everything printed below it. Best figures: the not-allocated leaves where the
+    region has any, else the same difference of the best figures (of the printed ones while a leaf is withheld).
+    """
+    size = len(data.regions)
+    total = printed_totals(data, "employment_reported")
+
+    def below(name: str) -> Floats:
+        return sums(leaves.region, np.nan_to_num(leaves.amounts[name]), size)
+
+    rest = {"reported": np.nan_to_num(total - below("employment_reported"))}
+    has_own = grid.sums["members"][:, 0] > 0
+    withheld = sums(leaves.region, np.isnan(leaves.amounts["employment"]), size) > 0
+    best = printed_totals(data, "employment") - below("employment")
+    best = np.where(withheld | np.isnan(best), rest["reported"], best)
+    rest["known"] = _without_rounding(np.where(has_own, 0.0, best), total)
+    for name in ("establishments", "payroll"):
+        difference = printed_totals(data, name) - below(name)
+        is_unknown = np.isnan(difference) | (grid.sums[f"{name}_missing"].sum(axis=1) > 0)
+        rest[name] = _without_rounding(np.where(has_own | is_unknown, 0.0, difference), total)
+        grid.sums[f"{name}_missing"][:, 0] += ~has_own & is_unknown
+    for name, values in rest.items():
+        grid.sums[name][:, 0] += values
+    grid.sums["low"][:, 0] += np.maximum(rest["known"], 0.0)
+    grid.sums["high"][:, 0] += np.maximum(rest["known"], 0.0)
+    status = np.where(rest["known"] != 0, EXACT, REPORTED).astype(np.int8)
+    grid.status[:, 0] = np.where(has_own, grid.status[:, 0], status)
+    grid.payroll_status[:, 0] = np.where(has_own, grid.payroll_status[:, 0], grid.payroll_status.max(axis=1))
+    return rest
+
+
+def _without_rounding(values: Floats, total: Floats) -> Floats:
+    return np.where(np.abs(values) <= ROUNDING * np.nan_to_num(total), 0.0, values)
+
+
+def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Placement) -> None:
+    """Clusters without a member: zero where nothing is left for them, else unknown within what is left.
+
+    What a publisher leaves out is not zero: its amount is in the not-allocated leaves (estimated cells) or in the
+    region's remainder. Not-allocated leaves can add to any cluster with an industry below their parent: `room`.
+    A NACE source says nothing of clusters none of whose industries it covers: they have no figure and no bound.
+    """
+    absent = grid.sums["members"] == 0
+    absent[:, 0] = False
+    has_own = grid.sums["members"][:, 0] > 0
+    room = _room_of_unallocated(leaves, placed)
+    grid.sums["room"] += room
+    left = _room_of_remainder(grid, data, leaves)
+    is_unknown = absent & (left > 0)[:, None] & ~has_own[:, None]
+    grid.sums["high"] += np.where(is_unknown, left[:, None], 0.0)
+    if data.is_nace:
+        used = np.array([code in set(data.industries) for code in placed.codes.tolist()])
+        is_uncovered = np.zeros(WIDTH, bool)
+        is_uncovered[1:] = ~placed.high[used].any(axis=0)
+        is_unknown |= absent & is_uncovered
+        grid.sums["high"][absent & is_uncovered] = np.inf
+    grid.sums["missing"] += is_unknown
+    for name in ("establishments", "payroll"):
+        is_given = not np.isnan(leaves.amounts[name]).all()
+        grid.sums[f"{name}_missing"] += is_unknown | (absent & (not is_given))
+    could_be = MODELLED if data.is_nace else ESTIMATED
+    zero = np.where(grid.sums["high"] + room > 0, could_be, REPORTED).astype(np.int8)
+    grid.status[absent] = np.where(is_unknown, np.int8(WITHHELD), zero)[absent]
+    if (leaves.payroll_status >= 0).any():
+        grid.payroll_status[absent] = np.where(is_unknown, np.int8(WITHHELD), np.int8(REPORTED))[absent]
+    limit = _limit(data)[:, None]
+    grid.sums["high"] = np.minimum(grid.sums["high"] + grid.sums["room"], np.maximum(limit, grid.sums["known"]))
+
+
+def _limit(data: SourceYear) -> Floats:
+    """Upper bound of each region's total, from its total row; inf where it has none."""
+    rows = np.concatenate([data.rows_of(code) for code in TOTALS])
+    result = np.full(len(data.regions), np.inf)
+    result[data.region[rows]] = np.nan_to_num(data.amounts["employment_high"][rows], nan=np.inf)
+    return result
+
+
+def _room_of_unallocated(leaves: SourceYear, placed: Placement) -> Floats:
+    """What the not-allocated leaves of a region could add to each cluster at most."""
+    parents = [code for code in leaves.industries if code.endswith(NOT_ALLOCATED)]
+    result = np.zeros((len(leaves.regions), WIDTH))
+    if not parents:
+        return result
+    number = {code: position for position, code in enumerate(parents)}
+    parent = np.array([number.get(code, -1) for code in leaves.industries])[leaves.industry]
+    rows = np.flatnonzero(parent >= 0)
+    high = np.nan_to_num(leaves.amounts["employment_high"][rows], nan=np.inf)
+    held = sparse.csr_array((high, (leaves.region[rows], parent[rows])), shape=(len(leaves.regions), len(parents)))
+    possible = sparse.csr_array(np.stack([_possible(code, placed) for code in parents]))
+    result[:, 1:] = (held @ possible).toarray()
+    return result
+
+
+def _possible(code: str, placed: Placement) -> Floats:
+    """1 for each cluster that has an industry below the parent of a not-allocated leaf."""
+    plain = code.removesuffix(NOT_ALLOCATED)
+    if placed.scheme.startswith("nace"):
+        below = np.array(
+            [
+                plain in TOTALS or one.startswith(plain) or branch_of(one, placed.scheme) == plain
+                for one in placed.codes.tolist()
+            ]
+        )
+    elif len(plain) == 2:
+        below = np.array([plain in TOTALS or branch_of(one, placed.scheme) == plain for one in placed.codes.tolist()])
+    else:
+        below = np.char.startswith(placed.codes, plain)
+    found: Floats = placed.high[below].any(axis=0).astype(np.float64)
+    return found
+
+
+def _room_of_remainder(grid: Grid, data: SourceYear, leaves: SourceYear) -> Floats:
+    """Employment that industries absent from the file can hold in each region; 0 where none is left for them.
+
+    Bounded by the printed total less the lower bounds of the leaves; none where the establishments of the leaves
+    already make up the printed number.
+    """
+    size = len(data.regions)
+    total = printed_totals(data, "employment_reported")
+    low = sums(leaves.region, np.nan_to_num(leaves.amounts["employment_low"]), size)
+    left = np.where(np.isnan(total), np.inf, np.maximum(total - low, 0.0))
+    units = printed_totals(data, "establishments")
+    counted = sums(leaves.region, np.nan_to_num(leaves.amounts["establishments"]), size)
+    is_full: Booleans = ~np.isnan(units) & (units <= counted)
+    return np.where(is_full | (left <= ROUNDING * np.nan_to_num(total)), 0.0, left)
+
+
+def _ledger(grid: Grid, leaves: SourceYear, rest: dict[str, Floats], rows: Integers, scheme: str) -> list[LedgerLine]:
+    is_here = np.zeros(len(grid.regions), bool)
+    is_here[rows] = True
+    here = is_here[leaves.region]
+    lines = []
+    for measure, name in MEASURES.items():
+        amounts = np.nan_to_num(leaves.amounts[measure][here])
+        cells = grid.sums[name][rows]
+        entry = LedgerEntry(
+            float(amounts.sum() + rest[name][rows].sum()), float(cells[:, 1:].sum()), float(cells[:, 0].sum())
+        )
+        entry.check(float(np.abs(amounts).sum() + np.abs(rest[name][rows]).sum()), f"{STEP}, {scheme}, {measure}")
+        lines.append(LedgerLine(STEP, scheme, measure, entry))
+    return lines
