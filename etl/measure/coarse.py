@@ -96,6 +96,8 @@ def _structure(
                 values[i, column] = getattr(place, name)[row[code]]
     is_placed = np.array([code in row for code in industries], np.bool_)
     mass = np.where(is_placed, national, 0.0)
+    # A group the nation has no figures for is spread in equal parts.
+    mass[is_placed & (np.bincount(group_of, mass, groups) == 0)[group_of]] = 1.0
     flow, high = np.zeros((groups, len(CLUSTERS))), np.zeros((groups, len(CLUSTERS)))
     low = np.ones((groups, len(CLUSTERS)))
     np.add.at(flow, group_of, mass[:, None] * parts["weight"])
@@ -105,7 +107,7 @@ def _structure(
     with np.errstate(divide="ignore", invalid="ignore"):
         weight = flow / total
         own_share = np.nansum(weight * (flow / flow.sum(axis=0)), axis=0)
-    # A group without industries in the nation can be allocated to no cluster.
+    # What stands for no industry of the classification is not allocated.
     unplaced = total[:, 0] == 0
     for matrix in (weight, low, high):
         matrix[unplaced] = 0.0
