@@ -109,7 +109,6 @@ class Marks:
         figure = np.where(withheld, nan, printed)
         low = np.where(withheld, _of(marks, "low")[pairs], figure * _of(marks, "low_factor")[pairs])
         high = np.where(withheld, _of(marks, "high")[pairs], figure * _of(marks, "high_factor")[pairs])
-        low[unprinted], high[unprinted] = 0, nan
         flag = np.array([self.flags.number("|".join(filter(None, (n, letter)))) for letter, n in texts], np.int16)
         return Disclosed(figure, low, high, status, flag[pairs])
 

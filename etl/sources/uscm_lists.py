@@ -50,10 +50,10 @@ def compare_regions(documents: list[Document]) -> list[str]:
         built_in = reference.county_area(scheme, vintage)
         # Ours also has the counties of other county lists, which the portal cannot have.
         shared = {county: area for county, area in built_in.items() if county in published}
-        areas = dict.fromkeys(built_in.values(), True)
+        areas = dict.fromkeys(built_in.values(), "an area")
         notes += differences(f"US Cluster Mapping's {kind} areas by county", shared, published)
         notes += differences(
-            f"US Cluster Mapping's list of {kind} areas", areas, dict.fromkeys(published.values(), True)
+            f"US Cluster Mapping's list of {kind} areas", areas, dict.fromkeys(published.values(), "an area")
         )
     return notes
 

@@ -77,6 +77,11 @@ def test_marks_are_read_where_asked_for(tmp_path: Path) -> None:
     assert tuple(found.loc["321113", ["employment_low", "employment_high", "employment_flag"]]) == (20, 99, "S|B")
 
 
+def test_a_blank_mark_does_not_make_a_zero_a_figure(tmp_path: Path) -> None:
+    row = frame(API.parse([answer(tmp_path, [[*ROWS[3], ""]], [*HEADER, "EMP_F"])], 2019)).iloc[0]
+    assert (row.employment_status, row.employment_low) == ("withheld", 0)
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "words"),
     [

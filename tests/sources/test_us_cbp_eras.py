@@ -9,6 +9,7 @@ from us_files import OPEN_SIZES, SIZES, csv_text, request_of, text_file, zip_fil
 
 from etl.errors import SourceFormatError
 from etl.schema import contract
+from etl.sources import tabular
 from etl.sources.base import ArchivedFile
 from etl.sources.census_cbp import CensusCbp
 from etl.sources.census_cells import SIZE_CLASSES
@@ -280,6 +281,17 @@ def test_line_is_told_behind_rows_that_are_left_out(tmp_path: Path) -> None:
     file = zip_file(request_of(CBP, 2010, "st"), tmp_path / "st.zip", {"cbp10st.txt": text})
     with pytest.raises(SourceFormatError, match="line 8: 'Q'"):
         CBP.parse([file], 2010)
+
+
+def test_line_is_told_far_down_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabular, "BLOCK_BYTES", 4096)
+    row = row_of(CELLS[5], Era(2014), "co")
+    rows = [row | {"fipscty": f"{number:03d}"} for number in range(1, 400)]
+    rows[350]["naics"] = "999998"
+    text = csv_text(list(row), [list(row.values()) for row in rows])
+    file = zip_file(request_of(CBP, 2014, "co"), tmp_path / "co.zip", {"cbp14co.txt": text})
+    with pytest.raises(SourceFormatError, match="line 352: code '999998'"):
+        CBP.parse([file], 2014)
 
 
 def test_a_cell_given_twice_stops_the_file(tmp_path: Path) -> None:

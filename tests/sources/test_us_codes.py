@@ -44,6 +44,14 @@ def test_levels() -> None:
     ]
 
 
+def test_sectors_stand_by_their_first_number() -> None:
+    sectors = {code for code in known_codes(2017) if len(code) == 2} - {"00"}
+    assert sectors == {
+        *("11", "21", "22", "23", "31", "42", "44", "48", "51", "52", "53", "54", "55", "56", "61", "62"),
+        *("71", "72", "81", "92", "99"),
+    }
+
+
 @pytest.mark.parametrize("vintage", VINTAGES)
 def test_leaves_partition_the_codes(vintage: int) -> None:
     codes = known_codes(vintage)
