@@ -10,14 +10,18 @@ a body of its own kind gets a line of its own; those that met nothing new share 
 *unchanged*, *not_offered* (404, never had), *gone* (404, had), *refused* (with `guard`, `reason`, and where the bytes
 were `kept`), *unreachable* (with `reason`), *superseded* (a further page that its first page no longer leads to).
 The last good copy of an address as of day D is its newest *fetched* or *accepted* line with snapshot date ≤ D.
+
+So that years of nights need not be read every night, now and then a run's file (`<run>.state.jsonl`) begins with a
+line *state*: what all the files it `covers` come to. Where that does not fit the day asked for, all files are read.
 """
 
 import json
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 from etl.errors import IntegrityError
@@ -26,6 +30,8 @@ from etl.storage import Storage
 
 LOG = "archive/log"
 _READERS = 16
+_STATE = ".state.jsonl"
+_STATE_EVERY = 30
 
 FAILED = frozenset({"gone", "refused", "unreachable"})
 
@@ -89,6 +95,23 @@ class Outcome:
         return self.status in FAILED and self.archived is None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the log of one dataset says up to a day: its entries in their order, and the files they stand in.
+
+    `unread`: entries of later days were left out. `since_state`: files read besides the one with the state.
+    """
+
+    entries: list[dict[str, Any]]
+    covers: list[str]
+    since_state: int
+    unread: bool
+
+    def state(self, dataset: str) -> dict[str, Archived]:
+        """The last good copy of each address."""
+        return _fold(dataset, self.entries)
+
+
 def known(
     storage: Storage, snapshot_date: date | None = None, datasets: Collection[str] | None = None
 ) -> dict[tuple[str, str], Archived]:
@@ -96,20 +119,47 @@ def known(
 
     Reads the log only. Raises IntegrityError naming a log file that cannot be read.
     """
+    histories = read_histories(storage, snapshot_date, datasets)
+    return {(name, url): held for name, history in histories.items() for url, held in history.state(name).items()}
+
+
+def read_histories(
+    storage: Storage, snapshot_date: date | None = None, datasets: Collection[str] | None = None
+) -> dict[str, History]:
+    """Read the log of each dataset as of a day, sorted by dataset."""
     by_dataset: dict[str, list[str]] = {}
     for path in storage.list(LOG):
-        dataset = path.removeprefix(LOG + "/").partition("/")[0]
-        if path.endswith(".jsonl") and (datasets is None or dataset in datasets):
-            by_dataset.setdefault(dataset, []).append(path)
+        dataset, _, name = path.removeprefix(LOG + "/").partition("/")
+        if name.endswith(".jsonl") and (datasets is None or dataset in datasets):
+            by_dataset.setdefault(dataset, []).append(name)
     latest = snapshot_date.isoformat() if snapshot_date else "9999-12-31"
-    state: dict[tuple[str, str], Archived] = {}
     with ThreadPoolExecutor(_READERS) as pool:
-        for dataset, paths in sorted(by_dataset.items()):
-            entries = [e for part in pool.map(lambda path: _read(storage, path), paths) for e in part]
-            entries = [entry for entry in entries if entry["snapshot_date"] <= latest]
-            entries.sort(key=operator.itemgetter("snapshot_date", "at"))
-            state |= {(dataset, url): archived for url, archived in sorted(_fold(dataset, entries).items())}
-    return state
+
+        def read(dataset: str, names: list[str]) -> list[dict[str, Any]]:
+            parts = pool.map(lambda name: _read(storage, f"{LOG}/{dataset}/{name}"), names)
+            return [entry for part in parts for entry in part]
+
+        return {name: _history(partial(read, name), files, latest) for name, files in sorted(by_dataset.items())}
+
+
+def _history(read: Callable[[list[str]], list[dict[str, Any]]], names: list[str], latest: str) -> History:
+    with_state = [name for name in names if name.endswith(_STATE)]
+    if with_state:
+        state, *own = read(with_state[-1:])
+        rest = [name for name in names if name not in {*state["covers"], with_state[-1]}]
+        later = [entry for entry in own + read(rest) if entry["status"] != "state"]
+        if _when(state) <= min(map(_when, later), default=_when(state)) and state["snapshot_date"] <= latest:
+            return _ordered([state, *later], names, len(rest), latest)
+    entries = [entry for entry in read(names) if entry["status"] != "state"]
+    return _ordered(entries, names, len(names), latest)
+
+
+def _ordered(entries: list[dict[str, Any]], names: list[str], since_state: int, latest: str) -> History:
+    kept = sorted((entry for entry in entries if entry["snapshot_date"] <= latest), key=_when)
+    return History(kept, names, since_state, unread=len(kept) < len(entries))
+
+
+_when = operator.itemgetter("snapshot_date", "at")
 
 
 def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
@@ -128,25 +178,37 @@ def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
 
 def _fold(dataset: str, entries: Iterable[dict[str, Any]]) -> dict[str, Archived]:
     """Go through the entries in their order; each changes what is known of its addresses."""
-    state: dict[str, Archived] = {}
+    copies: dict[str, dict[str, Any]] = {}
+    confirmed: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for entry in entries:
-        status, at = entry["status"], entry["at"]
-        for url in entry.get("urls") or [entry["url"]]:
-            if status in ("fetched", "accepted"):
-                state[url] = _archived(dataset, url, entry)
-            elif status == "superseded":
-                state.pop(url, None)
-            elif url in state:
-                held = state[url]
-                if status == "unchanged":
-                    tags = {name: entry[name] for name in ("etag", "last_modified") if name in entry}
-                    state[url] = replace(held, confirmed=at, problem=None, **tags)
-                elif status in FAILED:
-                    state[url] = replace(held, problem=entry.get("reason") or status)
-    return state
+        if entry["status"] == "state":
+            copies = {copy["url"]: copy for copy in entry["copies"]}
+            confirmed = {copy["url"]: copy["confirmed"] for copy in entry["copies"]}
+            problems = {copy["url"]: copy["problem"] for copy in entry["copies"] if copy["problem"]}
+            continue
+        status, urls = entry["status"], entry.get("urls") or [entry["url"]]
+        if status in FAILED:
+            problems |= dict.fromkeys(urls, entry.get("reason") or status)
+        if status in FAILED or status == "not_offered":
+            continue
+        confirmed |= dict.fromkeys(urls, entry["at"])
+        for url in problems.keys() & urls:
+            del problems[url]
+        if status in ("fetched", "accepted"):
+            copies |= dict.fromkeys(urls, entry)
+        elif status == "superseded":
+            for url in urls:
+                copies.pop(url, None)
+        elif status == "unchanged" and "url" in entry and entry["url"] in copies:
+            tags = {name: entry[name] for name in ("etag", "last_modified") if name in entry}
+            copies[entry["url"]] = copies[entry["url"]] | tags
+    return {
+        url: _archived(dataset, url, copy, confirmed[url], problems.get(url)) for url, copy in sorted(copies.items())
+    }
 
 
-def _archived(dataset: str, url: str, entry: Mapping[str, Any]) -> Archived:
+def _archived(dataset: str, url: str, entry: Mapping[str, Any], confirmed: str, problem: str | None) -> Archived:
     return Archived(
         dataset=dataset,
         url=url,
@@ -157,23 +219,29 @@ def _archived(dataset: str, url: str, entry: Mapping[str, Any]) -> Archived:
         bytes=entry["bytes"],
         snapshot_date=date.fromisoformat(entry["snapshot_date"]),
         retrieved=entry["at"],
-        confirmed=entry["at"],
+        confirmed=confirmed,
         etag=entry.get("etag"),
         last_modified=entry.get("last_modified"),
         follows=entry.get("follows"),
+        problem=problem,
         profile=entry.get("profile", {}),
     )
 
 
 class RunLog:
-    """The log files of one run, one a dataset. Each is written anew as outcomes come in: a killed run keeps its own."""
+    """The log files of one run, one a dataset. Each is written anew as outcomes come in: a killed run keeps its own.
 
-    def __init__(self, storage: Storage, run_id: str, snapshot_date: date) -> None:
+    `histories`: what was known before the run, of which a state is written where many files have come together.
+    """
+
+    def __init__(self, storage: Storage, run_id: str, snapshot_date: date, histories: Mapping[str, History]) -> None:
         self._storage = storage
+        self._histories = histories
         self._run_id = run_id
         self._date = snapshot_date.isoformat()
         self._paths: dict[str, str] = {}
         self._written: dict[str, bytes] = {}
+        self._states: dict[str, dict[str, Any] | None] = {}
 
     def write(self, outcomes: Iterable[Outcome], superseded: Iterable[tuple[str, str]] = (), at: str = "") -> None:
         """Write all outcomes so far, and the (dataset, url) that were superseded at `at`."""
@@ -187,8 +255,26 @@ class RunLog:
             lines = [*_lines(by_dataset[dataset])]
             if dataset in dropped:
                 lines.append({"status": "superseded", "at": at, "urls": sorted(dropped[dataset])})
+            if dataset not in self._states:
+                self._states[dataset] = self._state(dataset)
+            if (state := self._states[dataset]) is not None:
+                lines.insert(0, state)
             text = "".join(json.dumps(_dated(line, self._date), ensure_ascii=False) + "\n" for line in lines)
             self._put(dataset, text.encode())
+
+    def _state(self, dataset: str) -> dict[str, Any] | None:
+        history = self._histories.get(dataset)
+        if history is None or history.since_state < _STATE_EVERY or history.unread:
+            return None
+        last = history.entries[-1]
+        copies = [
+            {"url": held.url, "at": held.retrieved, "snapshot_date": held.snapshot_date.isoformat()}
+            | held.statement()
+            | {"confirmed": held.confirmed, "problem": held.problem}
+            for held in history.state(dataset).values()
+        ]
+        when = {"at": last["at"], "snapshot_date": last["snapshot_date"]}
+        return {"status": "state"} | when | {"covers": history.covers, "copies": copies}
 
     def _put(self, dataset: str, data: bytes) -> None:
         if self._written.get(dataset) == data:
@@ -203,7 +289,8 @@ class RunLog:
         """A task that is tried again has the same run id: what its first try logged stays."""
         number = 1
         while True:
-            path = f"{LOG}/{dataset}/{self._run_id}{'' if number == 1 else f'.{number}'}.jsonl"
+            end = _STATE if self._states[dataset] else ".jsonl"
+            path = f"{LOG}/{dataset}/{self._run_id}{'' if number == 1 else f'.{number}'}{end}"
             if self._storage.write_new(path, data):
                 return path
             number += 1

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from etl.archive.admission import Door, now
 from etl.archive.guards import CONTENTS
-from etl.archive.log import Archived, Outcome, RunLog, known
+from etl.archive.log import Archived, Outcome, RunLog, read_histories
 from etl.archive.objects import OBJECTS, object_path, open_archived
 from etl.archive.transport import Absent, Body, Downloader, Failed, Host, Reply, Unchanged, Validators
 from etl.errors import TransientError
@@ -110,7 +110,7 @@ def fetch(
     progress.stage("fetch", len(wanted))
     with ExitStack() as stack:
         run = _Run(storage, dataset_objects, snapshot_date, settings, mirror_base, accept, is_current, stack)
-        log = RunLog(storage, run_id, snapshot_date)
+        log = RunLog(storage, run_id, snapshot_date, run.histories)
         outcomes: dict[_Key, Outcome] = {}
         logged = time.monotonic()
         try:
@@ -146,7 +146,8 @@ class _Run:
         self._settings = settings
         self._is_current = is_current
         self._stack = stack
-        self._known = known(storage, snapshot_date)
+        self.histories = read_histories(storage, snapshot_date)
+        self._known = {(name, url): c for name, h in self.histories.items() for url, c in h.state(name).items()}
         self._door = Door(storage, datasets, snapshot_date, settings, frozenset(accept))
         self._objects = set(storage.list(OBJECTS))
         self._deadline = time.monotonic() + settings.fetch_budget
