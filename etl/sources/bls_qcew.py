@@ -129,6 +129,14 @@ class BlsQcew(Dataset):
         """Refuse a file without the columns the reader needs."""
         _establishments(check_header(file, REQUIRED, MEMBER), file)
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Areas, and private employment in their totals."""
+        if file.year is None:
+            return {}
+        regions, industries = CodeNumbers(_area), CodeNumbers(code_lists(file.year).resolve, [TOTAL])
+        rows = _join(_read(file, file.year, regions, industries))
+        return {"areas": sorted(regions.values), "employment": float(rows.employment[rows.industry == 0].sum())}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year into `region_industry`. Raises SourceFormatError naming file, line and code."""
         if year is None or not files:

@@ -10,7 +10,7 @@ from etl import cells
 from etl.errors import SourceFormatError
 from etl.sources.base import ArchivedFile, Parsed
 from etl.sources.bodies import head, refuse_page
-from etl.sources.census_cells import read_cells
+from etl.sources.census_cells import outline, read_cells
 from etl.sources.tabular import Block
 
 NAMES = {
@@ -68,6 +68,11 @@ def read_answers(files: Sequence[ArchivedFile], year: int) -> Parsed:
             blocks = (_block(file) for file in part)
             tables.append(read_cells(blocks, kind, year, f"Census API, {year}", has_marks=False))
     return Parsed({"region_industry": cells.concat(tables)} if tables else {})
+
+
+def outline_answer(file: ArchivedFile, year: int) -> dict[str, float | list[str]]:
+    """What a later copy of an answer is compared with; see `census_cells.outline`."""
+    return outline([_block(file)], file.kind, year)
 
 
 def _block(file: ArchivedFile) -> Block:

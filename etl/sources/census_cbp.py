@@ -20,7 +20,7 @@ but 2001 and 2017 rebuilt in the publisher's layout with fewer columns); county 
 from record layouts and public readers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -30,8 +30,8 @@ import pyarrow.compute as pc
 from etl import cells, reference
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.census_api_answers import read_answers
-from etl.sources.census_cells import COLUMNS, GEOGRAPHIES, SOURCE, read_cells, required_columns
-from etl.sources.tabular import check_header, read_blocks
+from etl.sources.census_cells import COLUMNS, GEOGRAPHIES, SOURCE, outline, read_cells, required_columns
+from etl.sources.tabular import Block, check_header, read_blocks
 
 FIRST_METRO_YEAR = 2003
 """Metropolitan files before hold the four-digit areas of the 1990s, which are no core based areas."""
@@ -61,6 +61,13 @@ class CensusCbp(Dataset):
         """Refuse a file without the columns every era has."""
         check_header(file, required_columns(file.kind), _member(file.kind))
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Regions, and employment in their totals; of the areas of the 1990s nothing."""
+        if file.year is None or _is_before_metro(file.kind, file.year):
+            return {}
+        columns = {name: COLUMNS[name] for name in (*GEOGRAPHIES[file.kind][1], "naics", "lfo", "emp")}
+        return outline(_blocks(file, columns), file.kind, file.year)
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year into `region_industry`, with the establishments by size class as further columns.
 
@@ -78,14 +85,21 @@ def _member(kind: str) -> str:
     return rf"cbp\d\d{kind}\.txt"
 
 
+def _is_before_metro(kind: str, year: int) -> bool:
+    return kind == "msa" and year < FIRST_METRO_YEAR
+
+
+def _blocks(file: ArchivedFile, columns: Mapping[str, pa.DataType]) -> Iterator[Block]:
+    return read_blocks(file, columns, required_columns(file.kind), _member(file.kind))
+
+
 def _read_bulk(files: Sequence[ArchivedFile], year: int) -> Parsed:
     tables, notes = [], []
     for file in sorted(files, key=lambda file: list(GEOGRAPHIES).index(file.kind)):
-        if file.kind == "msa" and year < FIRST_METRO_YEAR:
+        if _is_before_metro(file.kind, year):
             notes.append(f"{file.url}: left out, its areas are those of the 1990s, not core based areas")
             continue
-        blocks = read_blocks(file, COLUMNS, required_columns(file.kind), _member(file.kind))
-        table = read_cells(blocks, file.kind, year, file.url, has_marks=True)
+        table = read_cells(_blocks(file, COLUMNS), file.kind, year, file.url, has_marks=True)
         if file.kind == "msa":
             table, note = _named_areas(table, file)
             notes += note

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from etl import reference
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
-from etl.sources.census_api_answers import check_answer, read_answers
+from etl.sources.census_api_answers import check_answer, outline_answer, read_answers
 from etl.sources.census_cells import SOURCE
 
 QUESTION = "get=GEO_ID,NAME,YEAR,NAICS2017,NAICS2017_LABEL,ESTAB,EMP,PAYANN"
@@ -48,6 +48,10 @@ class CensusCbpApi(Dataset):
     def check(self, file: ArchivedFile) -> None:
         """Refuse an answer without the columns the reader needs."""
         check_answer(file)
+
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Regions, and employment in their totals."""
+        return {} if file.year is None else outline_answer(file, file.year)
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year's answers into `region_industry`. Raises SourceFormatError naming file, line and code."""

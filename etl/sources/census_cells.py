@@ -10,7 +10,7 @@ import pyarrow as pa
 from etl import reference
 from etl.errors import SourceFormatError
 from etl.sources.census_disclosure import Marks
-from etl.sources.naics_codes import CodeLists, known_codes
+from etl.sources.naics_codes import TOTAL, CodeLists, known_codes
 from etl.sources.tabular import CODE, Block, CodeNumbers
 from etl.sources.us_cells import NO_STATUS, Cells, Floats, Numbers, Place, Statuses, nullable, region_industry
 
@@ -90,6 +90,21 @@ def read_cells(blocks: Iterable[Block], kind: str, year: int, where: str, *, has
     codes = regions.codes.values
     place = Place(SOURCE, year, scheme, _region_vintage(kind, year, codes), f"naics{naics_vintage(year)}")
     return region_industry(place, found, codes, industries.values, marks.flags.values, where)
+
+
+def outline(blocks: Iterable[Block], kind: str, year: int) -> dict[str, float | list[str]]:
+    """What a later copy of a file is compared with: its regions, and employment as printed in their totals.
+
+    Reads every code on the way. Raises SourceFormatError naming file, line and the code nobody declared.
+    """
+    regions = _Regions(GEOGRAPHIES[kind][1])
+    industries = CodeNumbers(code_lists(year).resolve, [TOTAL])
+    employment = 0.0
+    for block in blocks:
+        regions.of(block)
+        is_total = _is_all_legal_forms(block) & (industries.of(block, "naics") == 0)
+        employment += float(np.nansum(block.floats("emp")[is_total]))
+    return {"regions": sorted(regions.codes.values), "employment": employment}
 
 
 def _region_vintage(kind: str, year: int, regions: list[str]) -> int:

@@ -115,6 +115,16 @@ class UsClusterMapping(Dataset):
         if not start.startswith((b"[", b"{")) or mark not in start:
             raise SourceFormatError(f"{file.url}: the answer is no list of documents with {mark.decode()}")
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Of a page its regions and employment; of the definitions the clusters; of the list its regions."""
+        documents = _documents(file)
+        if file.year is not None:
+            regions = {row["region_code_t"] for row in _checked(documents, file, file.year)}
+            return {"regions": sorted(regions), "employment": float(sum(row["emp_tl"] for row in documents))}
+        if file.kind == "clusters":
+            return {"clusters": sorted(document["cluster_code_t"] for document in documents)}
+        return {"regions": sorted(document["id"] for document in documents if document["region_type_t"] in AREAS)}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year's pages into `published_region_cluster`; without a year, compare the lists with ours (notes).
 
@@ -153,8 +163,7 @@ def _documents(file: ArchivedFile) -> list[Row]:
 def _rows(file: ArchivedFile, year: int) -> pa.Table:
     """The clusters of one page; rows of subclusters are left out."""
     _, scheme, vintage = AREAS[file.kind]
-    rows = [row for row in _documents(file) if not row.get("subcluster_b")]
-    _refuse_foreign(rows, file, year)
+    rows = [row for row in _checked(_documents(file), file, year) if not row.get("subcluster_b")]
     schema = contract("published_region_cluster").arrow_schema
     columns: dict[str, list[Any]] = {
         "portal": [UsClusterMapping.name] * len(rows),
@@ -183,7 +192,8 @@ def _payroll(row: Row) -> float | None:
     return float(thousands) * 1000
 
 
-def _refuse_foreign(rows: list[Row], file: ArchivedFile, year: int) -> None:
+def _checked(rows: list[Row], file: ArchivedFile, year: int) -> list[Row]:
+    """The rows as they are. Raises SourceFormatError for an unknown cluster, another type or another year."""
     known = {str(code) for code in reference.cluster_codes()}
     for number, row in enumerate(rows, start=1):
         missing = [name for name in ("region_code_t", "cluster_code_t", "year_t", "emp_tl") if name not in row]
@@ -196,3 +206,4 @@ def _refuse_foreign(rows: list[Row], file: ArchivedFile, year: int) -> None:
                 f"{file.url}, object {number}: {row.get('region_type_t')} of {row['year_t']} instead of "
                 f"{file.kind} of {year}"
             )
+    return rows

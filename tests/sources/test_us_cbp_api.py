@@ -115,6 +115,11 @@ def test_addresses_and_the_key() -> None:
     assert not any("key" in request.url for request in found)
 
 
+def test_profile_is_regions_and_their_total_employment(tmp_path: Path) -> None:
+    rows = [*ROWS, line("00", "5", "40", "90", county="003")]
+    assert API.profile(answer(tmp_path, rows)) == {"regions": ["01001", "01003"], "employment": 11_550}
+
+
 def bulk_counties(folder: Path) -> ArchivedFile:
     """A bulk file with two cells of the answer, one of them with another figure, one withheld, and one of its own."""
     header = ["fipstate", "fipscty", "naics", "emp_nf", "emp", "ap_nf", "ap", "est"]

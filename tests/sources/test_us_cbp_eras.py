@@ -328,6 +328,18 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
         CBP.parse([file], 2009)
 
 
+@pytest.mark.parametrize("kind", PLACES)
+def test_profile_is_regions_and_their_total_employment(tmp_path: Path, kind: str) -> None:
+    file = cbp_file(tmp_path, ERAS["2015 in capitals"], kind)
+    assert CBP.profile(file) == {"regions": [PLACES[kind][1]], "employment": 5_210}
+
+
+def test_profile_refuses_what_nobody_declared(tmp_path: Path) -> None:
+    file = cbp_file(tmp_path, Era(2009), "st", (*CELLS, Cell("999998", 5, 5, 5, (5,) + (0,) * 8)))
+    with pytest.raises(SourceFormatError, match="999998"):
+        CBP.profile(file)
+
+
 def test_addresses() -> None:
     base = "https://www2.census.gov/programs-surveys/cbp/datasets"
     assert [request.url for request in CBP.requests([2007, 2008])] == [

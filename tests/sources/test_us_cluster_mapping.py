@@ -142,6 +142,14 @@ def test_an_empty_list_of_clusters_is_refused(tmp_path: Path) -> None:
         PORTAL.check(json_file(request_of(PORTAL, None, "clusters"), tmp_path / "body", []))
 
 
+def test_profile_is_regions_and_employment_of_a_page(tmp_path: Path) -> None:
+    assert PORTAL.profile(page(tmp_path, [row(), row(cluster=2), row(region="06")])) == {
+        "regions": ["06", "41"],
+        "employment": 2_700,
+    }
+    assert PORTAL.profile(page(tmp_path, [])) == {"regions": [], "employment": 0}
+
+
 def test_addresses() -> None:
     base = "https://clustermapping.us/data"
     query = "all?limit=10000&sort=id ASC&start=0"

@@ -152,6 +152,11 @@ def test_the_same_slice_twice_stops(tmp_path: Path) -> None:
         frame([area_file(tmp_path, ROWS), area_file(tmp_path, ROWS)])
 
 
+def test_profile_is_areas_and_their_private_employment(tmp_path: Path) -> None:
+    file = single_file(tmp_path, ROWS, ("41000", "41067", "C3890"))
+    assert QCEW.profile(file) == {"areas": ["41", "41067"], "employment": 40_000}
+
+
 def test_addresses() -> None:
     urls = [request.url for request in QCEW.requests([2013, 2019])]
     assert len(urls) == 53
