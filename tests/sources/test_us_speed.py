@@ -1,4 +1,4 @@
-"""A county year of County Business Patterns against a bare read of the same rows: a ratio of processor time, not seconds."""
+"""A county year of County Business Patterns against a bare read of the same rows: a ratio of processor time."""
 
 import io
 import time
