@@ -75,4 +75,4 @@ def test_reading_a_county_year_costs_little_more_than_a_bare_read(tmp_path: Path
     assert table.nbytes < 150 * rows, "columns of two million rows must stay small"
     del table
     ratio = fastest(lambda: CBP.parse([file], YEAR)) / fastest(lambda: bare_read(file))
-    assert ratio < 3.5
+    assert ratio < 2.5
