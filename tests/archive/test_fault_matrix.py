@@ -3,17 +3,14 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pytest
+from toy_publisher import Publisher, Toys
 
 from etl.archive import Fetched, known, open_archived
 from etl.mirror import FAULTS
 from etl.settings import Settings
 from etl.storage import Storage
-
-if TYPE_CHECKING:
-    from conftest import Publisher
 
 SECONDS = 8
 
@@ -56,7 +53,7 @@ def assert_whole(storage: Storage) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_never_had(
-    fault: str, toys: "Publisher", storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
+    fault: str, toys: Publisher, storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
 ) -> None:
     started = time.monotonic()
     fetched = toys.fetch(storage, quick, faults=[fault])
@@ -91,7 +88,7 @@ def test_never_had(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_had_before_and_changed_since(
-    fault: str, toys: "Publisher", storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
+    fault: str, toys: Publisher, storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
 ) -> None:
     first = toys.fetch(storage, quick)
     assert len(first.changed) == 10
@@ -115,7 +112,7 @@ def test_had_before_and_changed_since(
 
 
 def test_a_fault_that_passes_costs_a_try_and_nothing_else(
-    toys: "Publisher", storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
+    toys: Publisher, storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
 ) -> None:
     for fault in ("503:1", "reset:1", "short_body:1", "timeout:1", "slow_drip:1", "502:1"):
         root = Storage(f"{storage.root}-{fault[:3]}")
@@ -124,14 +121,14 @@ def test_a_fault_that_passes_costs_a_try_and_nothing_else(
         assert_right(root, fetched, toy_bodies)
 
 
-def test_retry_after_is_waited_for(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_retry_after_is_waited_for(toys: Publisher, storage: Storage, quick: Settings) -> None:
     started = time.monotonic()
     fetched = toys.fetch(storage, quick, faults=["429:1@csv/2020"])
     assert time.monotonic() - started >= 1
     assert not fetched.left_out
 
 
-def test_retry_after_longer_than_the_time_left_ends_at_once(toys: "Publisher", storage: Storage) -> None:
+def test_retry_after_longer_than_the_time_left_ends_at_once(toys: Publisher, storage: Storage) -> None:
     hurried = Settings(fetch_budget=0.8, backoff=0.01)
     started = time.monotonic()
     fetched = toys.fetch(storage, hurried, faults=["429"])
@@ -139,11 +136,9 @@ def test_retry_after_longer_than_the_time_left_ends_at_once(toys: "Publisher", s
     assert len(fetched.left_out) == 10
 
 
-def test_a_host_that_is_down_is_not_asked_to_the_end(publisher: "Publisher", storage: Storage) -> None:
+def test_a_host_that_is_down_is_not_asked_to_the_end(publisher: Publisher, storage: Storage) -> None:
     publisher.offer_toys(*range(2000, 2020), kinds=["csv"])
     settings = Settings(host_failures_max=3, retries=0, backoff=0.01, connections_per_host=2)
-    from conftest import Toys
-
     dataset = Toys()
     dataset.kinds = ("csv",)
     fetched = publisher.fetch(

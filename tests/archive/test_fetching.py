@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
+from toy_publisher import DAY, HEADER, HOST, Publisher, Toys, body_of, table, url_of
 
 from etl.archive import fetch, known, object_path, open_archived
 from etl.archive.transport import wire_url
@@ -25,11 +25,6 @@ from etl.errors import IntegrityError, UsageError
 from etl.settings import Settings
 from etl.sources.base import Request
 from etl.storage import Storage
-
-if TYPE_CHECKING:
-    from conftest import Publisher
-
-from conftest import DAY, HEADER, HOST, Toys, body_of, table, url_of
 
 CSV_2020 = url_of("csv", 2020)
 
@@ -49,7 +44,7 @@ def snapshot_of(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_an_unchanged_publisher_is_asked_conditionally_and_nothing_is_written_but_the_log(
-    toys: "Publisher", storage: Storage, quick: Settings
+    toys: Publisher, storage: Storage, quick: Settings
 ) -> None:
     toys.fetch(storage, quick)
     before = snapshot_of(Path(storage.root))
@@ -66,7 +61,7 @@ def test_an_unchanged_publisher_is_asked_conditionally_and_nothing_is_written_bu
     assert fetched.sentence() == "10 unchanged"
 
 
-def test_the_log_names_the_publisher_and_its_validators(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_the_log_names_the_publisher_and_its_validators(toys: Publisher, storage: Storage, quick: Settings) -> None:
     toys.fetch(storage, quick)
     text = b"".join(storage.read_bytes(path) for path in storage.list("archive/log")).decode()
     assert "127.0.0.1" not in text
@@ -83,7 +78,7 @@ def test_the_log_names_the_publisher_and_its_validators(toys: "Publisher", stora
     assert storage.read_bytes(object_path(str(line["sha256"]))) == body
 
 
-def test_a_flapping_tag_downloads_but_changes_nothing(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_a_flapping_tag_downloads_but_changes_nothing(toys: Publisher, storage: Storage, quick: Settings) -> None:
     first = toys.fetch(storage, quick, faults=["flapping_etag"])
     second = toys.fetch(storage, quick, faults=["flapping_etag"])
     assert not second.changed
@@ -96,7 +91,7 @@ def test_a_flapping_tag_downloads_but_changes_nothing(toys: "Publisher", storage
     assert held.etag == tags[CSV_2020]
 
 
-def test_what_broke_off_is_taken_up_again(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_what_broke_off_is_taken_up_again(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     body = (HEADER + "\n").encode() + b"".join(b"%05d,11,%d\n" % (n, n * n) for n in range(200_000))
     publisher.offer(CSV_2020, body)
     fetched = publisher.fetch(storage, quick, requests=one("csv"), faults=["reset:1"])
@@ -110,7 +105,7 @@ def test_what_broke_off_is_taken_up_again(publisher: "Publisher", storage: Stora
     assert second.bytes_sent == len(body) - start
 
 
-def test_what_broke_off_in_gzip_is_taken_up_in_gzip(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_what_broke_off_in_gzip_is_taken_up_in_gzip(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     publisher.offer(CSV_2020, table(2020, 900), packed=True)
     fetched = publisher.fetch(storage, quick, requests=one("csv"), faults=["short_body:1"])
     assert [seen.status for seen in publisher.seen] == [200, 206]
@@ -118,7 +113,7 @@ def test_what_broke_off_in_gzip_is_taken_up_in_gzip(publisher: "Publisher", stor
 
 
 def test_eurostats_bare_gzip_is_archived_unpacked_and_a_zip_as_it_came(
-    publisher: "Publisher", storage: Storage, quick: Settings
+    publisher: Publisher, storage: Storage, quick: Settings
 ) -> None:
     publisher.offer_toys(2020)
     doubly = gzip.compress(body_of("csv", 2020))
@@ -129,14 +124,14 @@ def test_eurostats_bare_gzip_is_archived_unpacked_and_a_zip_as_it_came(
         assert file.path.read_bytes() == body_of(kind, 2020)
 
 
-def test_gzip_that_is_asked_for_stays_gzip(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_gzip_that_is_asked_for_stays_gzip(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     packed = gzip.compress(table(2020))
     publisher.offer(CSV_2020, packed)
     fetched = publisher.fetch(storage, quick, requests=one("csv", content="gzip"))
     assert open_archived(storage, fetched.files[0]).path.read_bytes() == packed
 
 
-def test_404_is_not_offered_until_it_was_had(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_404_is_not_offered_until_it_was_had(toys: Publisher, storage: Storage, quick: Settings) -> None:
     toys.withdraw(CSV_2020)
     first = toys.fetch(storage, quick)
     assert [o.request.url for o in first.not_offered] == [CSV_2020]
@@ -156,7 +151,7 @@ def test_404_is_not_offered_until_it_was_had(toys: "Publisher", storage: Storage
     assert not known(storage)[("toys", CSV_2020)].is_stale
 
 
-def test_known_is_the_state_of_a_day(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_known_is_the_state_of_a_day(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     days = [date(2026, 1, 5), date(2026, 1, 7), date(2026, 1, 9)]
     versions = [table(2020), table(2020) + b"99999,01,5\n", table(2020) + b"99999,01,6\n"]
     for day, body in zip(days, versions, strict=True):
@@ -174,7 +169,7 @@ def test_known_is_the_state_of_a_day(publisher: "Publisher", storage: Storage, q
     assert known(storage, date(2026, 1, 8))[("toys", CSV_2020)].sha256 == hashlib.sha256(versions[2]).hexdigest()
 
 
-def test_a_run_of_some_years_leaves_the_others_known(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_a_run_of_some_years_leaves_the_others_known(toys: Publisher, storage: Storage, quick: Settings) -> None:
     toys.fetch(storage, quick)
     toys.fetch(storage, quick, requests=Toys().requests([2021]), day=date(2026, 3, 3))
     assert len(known(storage, date(2026, 3, 3))) == 10
@@ -182,7 +177,7 @@ def test_a_run_of_some_years_leaves_the_others_known(toys: "Publisher", storage:
 
 
 def test_pages_are_followed_and_dropped_when_no_longer_led_to(
-    publisher: "Publisher", storage: Storage, quick: Settings
+    publisher: Publisher, storage: Storage, quick: Settings
 ) -> None:
     def offer(pages: int) -> None:
         for number in range(pages):
@@ -203,7 +198,7 @@ def test_pages_are_followed_and_dropped_when_no_longer_led_to(
     assert sorted(url for _, url in known(storage)) == [f"{HOST}/page/0", f"{HOST}/page/1"]
 
 
-def test_a_publishers_own_list_saves_the_question(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_a_publishers_own_list_saves_the_question(toys: Publisher, storage: Storage, quick: Settings) -> None:
     toys.fetch(storage, quick)
     fetched = toys.fetch(storage, quick, is_current=lambda request, held: request.kind == "csv")
     assert len(toys.seen) == 8
@@ -212,7 +207,7 @@ def test_a_publishers_own_list_saves_the_question(toys: "Publisher", storage: St
 
 
 def test_the_key_goes_on_the_wire_alone(
-    toys: "Publisher", storage: Storage, quick: Settings, caplog: pytest.LogCaptureFixture
+    toys: Publisher, storage: Storage, quick: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secret = "s3cr3t-k3y"
@@ -232,13 +227,13 @@ def test_the_key_goes_on_the_wire_alone(
     assert all("key=" not in url for _, url in known(storage))
 
 
-def test_no_key_is_no_hindrance(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_no_key_is_no_hindrance(toys: Publisher, storage: Storage, quick: Settings) -> None:
     keyed = Toys()
     keyed.key = "census_api_key"
     assert len(toys.fetch(storage, quick, dataset=keyed).files) == 10
 
 
-def test_two_runs_at_once_agree(toys: "Publisher", storage: Storage, quick: Settings, tmp_path: Path) -> None:
+def test_two_runs_at_once_agree(toys: Publisher, storage: Storage, quick: Settings, tmp_path: Path) -> None:
     from etl.mirror import serve
 
     toys.write()
@@ -266,7 +261,7 @@ def test_two_runs_at_once_agree(toys: "Publisher", storage: Storage, quick: Sett
 
 
 def test_damaged_bytes_are_noticed_on_reading_and_mended_by_fetching(
-    toys: "Publisher", storage: Storage, quick: Settings
+    toys: Publisher, storage: Storage, quick: Settings
 ) -> None:
     archived = next(a for a in toys.fetch(storage, quick).files if a.url == CSV_2020)
     path = Path(storage.root) / object_path(archived.sha256)
@@ -283,7 +278,7 @@ def test_damaged_bytes_are_noticed_on_reading_and_mended_by_fetching(
     assert open_archived(storage, archived).path.read_bytes() == body_of("csv", 2020)
 
 
-def test_a_torn_log_is_named(toys: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_a_torn_log_is_named(toys: Publisher, storage: Storage, quick: Settings) -> None:
     toys.fetch(storage, quick)
     path = storage.list("archive/log")[0]
     storage.write(path, storage.read_bytes(path)[:-30])
@@ -292,7 +287,7 @@ def test_a_torn_log_is_named(toys: "Publisher", storage: Storage, quick: Setting
 
 
 def test_a_killed_run_keeps_what_it_logged(
-    toys: "Publisher", storage: Storage, quick: Settings, monkeypatch: pytest.MonkeyPatch
+    toys: Publisher, storage: Storage, quick: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("etl.archive.retrieval._LOG_EVERY", -1.0)
 
@@ -316,7 +311,7 @@ def test_a_killed_run_keeps_what_it_logged(
     assert len(known(storage)) == 10
 
 
-def test_requests_run_at_once_but_politely(publisher: "Publisher", storage: Storage) -> None:
+def test_requests_run_at_once_but_politely(publisher: Publisher, storage: Storage) -> None:
     publisher.offer_toys(*range(2000, 2012), kinds=["csv"])
     running, most = [0], [0]
     lock = threading.Lock()
@@ -451,7 +446,7 @@ def test_an_unknown_content_is_a_mistake_of_the_program(storage: Storage, quick:
         fetch([request], storage, dataset_objects={}, snapshot_date=DAY, run_id="r", settings=quick)
 
 
-def test_a_root_that_cannot_be_written_is_wrong_use(toys: "Publisher", tmp_path: Path, quick: Settings) -> None:
+def test_a_root_that_cannot_be_written_is_wrong_use(toys: Publisher, tmp_path: Path, quick: Settings) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError):
         toys.fetch(Storage(tmp_path / "file" / "root"), quick)

@@ -10,11 +10,11 @@ import sys
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_publisher import HEADER, HOST, Publisher, Toys, body_of, table, url_of, zipped
 
 from etl.archive import Fetched, known, object_path
 from etl.archive.bodies import RefusalError, count_rows, unpack
@@ -23,17 +23,12 @@ from etl.settings import Settings
 from etl.sources.base import ArchivedFile, Request
 from etl.storage import Storage
 
-if TYPE_CHECKING:
-    from conftest import Publisher
-
-from conftest import HEADER, HOST, Toys, body_of, table, url_of, zipped
-
 URL = url_of("csv", 2020)
 REQUEST = [Request("toys", URL, "csv", "csv", 2020)]
 
 
 def after_first_copy(
-    publisher: "Publisher", storage: Storage, settings: Settings, body: bytes, **options: object
+    publisher: Publisher, storage: Storage, settings: Settings, body: bytes, **options: object
 ) -> Fetched:
     """Archive the table of 2020, then fetch `body` in its place."""
     publisher.offer(URL, table(2020))
@@ -53,7 +48,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("guard", CHANGES)
 def test_a_change_is_refused_kept_aside_and_may_be_accepted(
-    guard: str, publisher: "Publisher", storage: Storage, quick: Settings
+    guard: str, publisher: Publisher, storage: Storage, quick: Settings
 ) -> None:
     body = CHANGES[guard]
     refused = after_first_copy(publisher, storage, quick, body)
@@ -76,18 +71,18 @@ def test_a_change_is_refused_kept_aside_and_may_be_accepted(
     assert publisher.fetch(storage, quick, requests=REQUEST).sentence() == "1 unchanged"
 
 
-def test_a_small_change_passes(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_a_small_change_passes(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     assert after_first_copy(publisher, storage, quick, table(2020, 44)).changed
 
 
-def test_what_a_body_is_cannot_be_accepted_away(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_what_a_body_is_cannot_be_accepted_away(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     for body in (b"<!DOCTYPE html><title>Sorry</title>", b"", b"a,b\n1,2\n", b"\x00\x01,\n"):
         fetched = after_first_copy(publisher, storage, quick, body, accept=["toys"])
         assert "refused" in fetched.stale[0].reason
         assert "--accept" not in fetched.stale[0].reason
 
 
-def test_two_years_with_the_same_bytes(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_two_years_with_the_same_bytes(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     for year in (2020, 2021, 2022):
         publisher.offer(url_of("csv", year), table(2020))
     requests = [r for r in Toys().requests([2022, 2021, 2020]) if r.kind == "csv"]
@@ -110,14 +105,14 @@ def test_two_years_with_the_same_bytes(publisher: "Publisher", storage: Storage,
     assert [a.year for a in taken.changed] == [2021, 2022]
 
 
-def test_empty_answers_may_be_alike(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_empty_answers_may_be_alike(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     requests = [Request("toys", f"{HOST}/end/{year}", "end", "json", year) for year in (2020, 2021)]
     for request in requests:
         publisher.offer(request.url, b"[]")
     assert len(publisher.fetch(storage, quick, requests=requests).changed) == 2
 
 
-def test_a_reader_that_stumbles_refuses(publisher: "Publisher", storage: Storage, quick: Settings) -> None:
+def test_a_reader_that_stumbles_refuses(publisher: Publisher, storage: Storage, quick: Settings) -> None:
     class Stumbling(Toys):
         def check(self, file: ArchivedFile) -> None:
             raise KeyError("naics")
@@ -275,7 +270,7 @@ def test_nothing_may_be_lost_from_a_list(before: set[str], after: set[str]) -> N
 
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read as Linux gives it")
-def test_250_mb_of_zip_stay_out_of_memory(publisher: "Publisher", storage: Storage, tmp_path: Path) -> None:
+def test_250_mb_of_zip_stay_out_of_memory(publisher: Publisher, storage: Storage, tmp_path: Path) -> None:
     lines = (HEADER + "\n").encode() + b"".join(b"%05d,%02d,%d\n" % (n % 3000, n % 90, n) for n in range(100_000))
     large = tmp_path / "large.zip"
     with (
