@@ -30,7 +30,9 @@ def nuts_regions(version: int) -> dict[str, str]:
 
 
 def nuts_parent(code: str) -> str | None:
-    """The code one level up; None for a country."""
+    """The code one level up; None for a country. Northern Ireland's UKN10 to UKN16 (level 3) are part of UKN0."""
+    if len(code) == 5 and code.startswith("UKN1"):
+        return "UKN0"
     return code[:-1] if len(code) > 3 else code[:2] if len(code) == 3 else None
 
 
