@@ -131,6 +131,7 @@ class Door:
             return {}
         try:
             dataset.check(file)
+            dataset.follow(file)
             return dataset.profile(file)
         except SourceFormatError as error:
             raise RefusalError("format", str(error)) from error

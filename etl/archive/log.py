@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from etl.errors import IntegrityError
-from etl.sources.base import Request
+from etl.sources.base import Dataset, Request
 from etl.storage import Storage
 
 LOG = "archive/log"
@@ -121,6 +121,28 @@ def known(
     """
     histories = read_histories(storage, snapshot_date, datasets)
     return {(name, url): held for name, history in histories.items() for url, held in history.state(name).items()}
+
+
+def in_use(
+    copies: Mapping[tuple[str, str], Archived], datasets: Mapping[str, Dataset]
+) -> dict[tuple[str, str], Archived]:
+    """Leave out copies of addresses that the datasets no longer ask for, where their successors are in hand.
+
+    An address changes when a publisher moves or a reader asks otherwise; reading both would count everything twice.
+    """
+    asked = {(name, request.url) for name, one in datasets.items() for request in one.requests(one.years)}
+
+    def is_asked_for(held: Archived) -> bool:
+        before = copies.get((held.dataset, held.follows)) if held.follows else None
+        return is_asked_for(before) if before is not None else (held.dataset, held.url) in asked
+
+    current = {key for key, held in copies.items() if is_asked_for(held)}
+    replaced = {(copies[key].dataset, copies[key].kind, copies[key].year) for key in current}
+    return {
+        key: held
+        for key, held in copies.items()
+        if key in current or (held.dataset, held.kind, held.year) not in replaced
+    }
 
 
 def read_histories(
@@ -237,7 +259,7 @@ class RunLog:
     def __init__(self, storage: Storage, run_id: str, snapshot_date: date, histories: Mapping[str, History]) -> None:
         self._storage = storage
         self._histories = histories
-        self._run_id = run_id
+        self._run_id = run_id.replace("/", "_")
         self._date = snapshot_date.isoformat()
         self._paths: dict[str, str] = {}
         self._written: dict[str, bytes] = {}

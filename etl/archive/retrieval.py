@@ -8,8 +8,8 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -114,12 +114,13 @@ def fetch(
         outcomes: dict[_Key, Outcome] = {}
         logged = time.monotonic()
         try:
-            for outcome in run.outcomes(wanted):
-                outcomes[(outcome.request.dataset, outcome.request.url)] = outcome
-                progress.advance()
-                if time.monotonic() - logged > _LOG_EVERY:
-                    log.write(outcomes.values())
-                    logged = time.monotonic()
+            with closing(run.outcomes(wanted)) as coming:
+                for outcome in coming:
+                    outcomes[(outcome.request.dataset, outcome.request.url)] = outcome
+                    progress.advance()
+                    if time.monotonic() - logged > _LOG_EVERY:
+                        log.write(outcomes.values())
+                        logged = time.monotonic()
         finally:
             settled = run.settle(outcomes.values())
             superseded = run.superseded(settled)
@@ -158,7 +159,7 @@ class _Run:
         self._queues: dict[str, queue.SimpleQueue[Request | None]] = {}
         self._done: queue.SimpleQueue[Outcome | Exception] = queue.SimpleQueue()
 
-    def outcomes(self, wanted: Sequence[Request]) -> Iterator[Outcome]:
+    def outcomes(self, wanted: Sequence[Request]) -> Generator[Outcome, None, None]:
         """Ask for everything and give each outcome as it comes; at the deadline the rest is unreachable."""
         waiting = {(request.dataset, request.url): request for request in wanted}
         asked = set(waiting)

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +19,7 @@ import pytest
 from pydantic import SecretStr
 from toy_publisher import DAY, HEADER, HOST, Publisher, Toys, body_of, table, url_of
 
-from etl.archive import fetch, known, object_path, open_archived
+from etl.archive import fetch, in_use, known, object_path, open_archived
 from etl.archive.transport import wire_url
 from etl.errors import IntegrityError, UsageError
 from etl.settings import Settings
@@ -196,6 +196,46 @@ def test_pages_are_followed_and_dropped_when_no_longer_led_to(
     shorter = publisher.fetch(storage, quick, requests=first_page)
     assert shorter.superseded == (("toys", f"{HOST}/page/2"), ("toys", f"{HOST}/page/3"))
     assert sorted(url for _, url in known(storage)) == [f"{HOST}/page/0", f"{HOST}/page/1"]
+
+
+def test_copies_of_addresses_that_have_moved_give_way_to_their_successors(
+    publisher: Publisher, storage: Storage, quick: Settings
+) -> None:
+    class Moved(Toys):
+        kinds = ("csv",)
+        years = (2020, 2021)
+
+    old = [Request("toys", f"{HOST}/old/{year}", "csv", "csv", year) for year in (2019, 2020)]
+    publisher.offer(old[0].url, table(2019))
+    publisher.offer(old[1].url, table(2018))
+    publisher.offer_toys(2020, kinds=["csv"])
+    publisher.fetch(storage, quick, requests=[*old, *Moved().requests([2020])])
+    assert len(known(storage)) == 3
+    used = in_use(known(storage), {"toys": Moved()})
+    assert [(held.year, held.url) for held in used.values()] == [(2020, CSV_2020), (2019, old[0].url)]
+
+
+def test_pages_of_an_address_in_use_are_in_use(publisher: Publisher, storage: Storage, quick: Settings) -> None:
+    class Paged(Toys):
+        years = (2020,)
+
+        def requests(self, years: Iterable[int]) -> list[Request]:
+            return [Request("toys", f"{HOST}/page/0", "page", "json", year) for year in years]
+
+    for number in range(3):
+        after = f"{HOST}/page/{number + 1}" if number < 2 else None
+        publisher.offer(f"{HOST}/page/{number}", json.dumps({"next": after, "n": number}).encode())
+    publisher.fetch(storage, quick, requests=Paged().requests([2020]), dataset=Paged())
+    assert len(in_use(known(storage), {"toys": Paged()})) == 3
+
+
+def test_a_page_that_cannot_be_followed_is_refused(publisher: Publisher, storage: Storage, quick: Settings) -> None:
+    publisher.offer(f"{HOST}/page/0", b'{"rows": []}')
+    publisher.offer_toys(2020)
+    requests = [Request("toys", f"{HOST}/page/0", "page", "json", 2020), *Toys().requests([2020])]
+    fetched = publisher.fetch(storage, quick, requests=requests)
+    assert "guard format" in fetched.left_out[0].reason
+    assert len(fetched.files) == 5
 
 
 def test_a_publishers_own_list_saves_the_question(toys: Publisher, storage: Storage, quick: Settings) -> None:
