@@ -87,6 +87,12 @@ def plain_parquet(_name: str, table: pa.Table, _key: str) -> bytes:
     return sink.getvalue()
 
 
+def find_step(storage: Storage, step: str, dataset: str, year: int | None, inputs: Sequence[str]) -> StepResult | None:
+    """Return the kept result of a step with these inputs; None where it is still to be computed."""
+    base = _place(step, dataset, year, hash_of([code_id(step), *inputs]))
+    return _read_note(storage, base) if storage.exists(f"{base}.json") else None
+
+
 def run_step(
     storage: Storage,
     step: str,
@@ -101,10 +107,11 @@ def run_step(
     `inputs` name and hash everything that goes in. The note of a result is written after its tables, so that a
     result is there whole or not at all.
     """
+    kept_result = find_step(storage, step, dataset, year, inputs)
+    if kept_result is not None:
+        return kept_result
     key = hash_of([code_id(step), *inputs])
-    base = f"cache/{step}/{dataset}/{year if year is not None else 'all'}/{key}"
-    if storage.exists(f"{base}.json"):
-        return _read_note(storage, base)
+    base = _place(step, dataset, year, key)
     tables, notes = compute()
     kept = {}
     for name, table in tables.items():
@@ -123,6 +130,10 @@ def run_step(
     }
     storage.write(f"{base}.json", json.dumps(note, indent=1).encode())
     return result
+
+
+def _place(step: str, dataset: str, year: int | None, key: str) -> str:
+    return f"cache/{step}/{dataset}/{year if year is not None else 'all'}/{key}"
 
 
 def _read_note(storage: Storage, base: str) -> StepResult:

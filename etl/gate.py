@@ -1,6 +1,9 @@
 """Checks what is new in an assembled snapshot and publishes it, or stops it and says why."""
 
+import base64
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
@@ -8,8 +11,20 @@ import pyarrow as pa
 from etl.archive import Archived
 from etl.assemble import Assembled, code_of_all_steps
 from etl.cache import CachedTable, read_cached
+from etl.errors import GateError
 from etl.progress import Progress
-from etl.publish import Draft, Manifest, Part, Published, SourceFileState, newest_manifest, part_path, part_year, publish
+from etl.publish import (
+    Draft,
+    GateResult,
+    Manifest,
+    Part,
+    Published,
+    SourceFileState,
+    newest_manifest,
+    part_path,
+    part_year,
+    publish,
+)
 from etl.storage import Storage
 from etl.validate import GateReport, merged, validate
 
@@ -38,6 +53,47 @@ def check(storage: Storage, assembled: Assembled, newest: Manifest | None, progr
     return merged(reports)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate said of one content compared with one version before.
+
+    `refusal`: the sentences for people where it refuses; `report`: validation/result.json.
+    """
+
+    content_id: str
+    previous: str | None
+    result: GateResult
+    report: bytes
+    refusal: str | None
+
+    def to_bytes(self) -> bytes:
+        """Serialise, to be kept between two tasks."""
+        fields = {"content_id": self.content_id, "previous": self.previous, "refusal": self.refusal}
+        result, report = self.result.model_dump(mode="json"), base64.b64encode(self.report).decode()
+        return json.dumps({**fields, "result": result, "report": report}).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Verdict":
+        """Read what `to_bytes` wrote."""
+        kept = json.loads(data)
+        result, report = GateResult.model_validate(kept["result"]), base64.b64decode(kept["report"])
+        return cls(kept["content_id"], kept["previous"], result, report, kept["refusal"])
+
+
+def judge(storage: Storage, snapshot_date: date, content_id: str, assembled: Assembled, progress: Progress) -> Verdict:
+    """Run the gate. Where it refuses, the report and the failing rows are kept under refused/."""
+    newest = newest_manifest(storage, snapshot_date)
+    report = check(storage, assembled, newest, progress)
+    refusal = None
+    try:
+        report.stop_if_failed(storage, f"refused/{snapshot_date}/{content_id[:16]}")
+    except GateError as error:
+        refusal = str(error)
+    failures = tuple(one.sentence for one in report.failures("critical"))
+    result = report.result.model_copy(update={"failures": failures})
+    return Verdict(content_id, newest.version if newest else None, result, report.as_json(), refusal)
+
+
 def check_and_publish(
     storage: Storage,
     snapshot_date: date,
@@ -48,22 +104,32 @@ def check_and_publish(
     progress: Progress,
     *,
     is_invented: bool,
+    verdict: Verdict | None = None,
+    released_by: str | None = None,
 ) -> Published:
-    """Check, then publish as the next version of the day. Raises GateError where the gate refuses."""
+    """Check, then publish as the next version of the day. Raises GateError where the gate refuses.
+
+    `verdict`: what the gate said before; it counts only for this content against the version that still is the newest.
+    `released_by`: the person who lets this content pass although the gate refused it; the manifest says so.
+    """
     newest = newest_manifest(storage, snapshot_date)
-    report = check(storage, assembled, newest, progress)
-    report.stop_if_failed(storage, f"refused/{snapshot_date}/{content_id[:16]}")
+    previous = newest.version if newest else None
+    if verdict is None or (verdict.content_id, verdict.previous) != (content_id, previous):
+        verdict = judge(storage, snapshot_date, content_id, assembled, progress)
+    if verdict.refusal is not None and released_by is None:
+        raise GateError(verdict.refusal)
+    gate = verdict.result.model_copy(update={"released_by": released_by if verdict.refusal else None})
     sources = _read(storage, assembled.parts[part_path("source")]).to_pylist()
     draft = Draft(
         snapshot_date=snapshot_date,
         content_id=content_id,
         code_id=code_of_all_steps(),
         parts=assembled.parts,
-        gate=report.result,
-        previous=newest.version if newest else None,
+        gate=gate,
+        previous=previous,
         sources=tuple(sources),
         source_files=tuple(_file_state(file) for file in files),
-        documents={"validation/result.json": report.as_json()},
+        documents={"validation/result.json": verdict.report},
         notes=tuple(notes),
         is_invented=is_invented,
     )
@@ -96,5 +162,3 @@ def _file_state(file: Archived) -> SourceFileState:
         is_stale=file.is_stale,
         stale_reason=file.problem,
     )
-
-

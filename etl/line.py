@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from etl.archive import Archived, open_archived
-from etl.cache import CachedTable, StepResult, read_cached, run_step
+from etl.cache import CachedTable, StepResult, find_step, read_cached, run_step
 from etl.cells import concat, plain
 from etl.estimate import estimate
 from etl.harmonise import harmonise
@@ -179,7 +179,7 @@ def build_source_year(storage: Storage, unit: SourceYear, structures: Sequence[B
 
     `structures`: built source-years that tell how coarse cells are made up. Raises DataError naming file and code.
     """
-    inputs = unit.inputs + [line for one in structures for line in one.cells.hashes]
+    inputs = _inputs(unit, structures)
     cells = run_step(storage, "estimate", unit.source, unit.year, inputs, lambda: _to_cells(storage, unit, structures))
     table = cells.tables.get("region_industry")
     if unit.source not in FACTS or table is None:
@@ -192,6 +192,21 @@ def build_source_year(storage: Storage, unit: SourceYear, structures: Sequence[B
 
     clusters = run_step(storage, "harmonise", unit.source, unit.year, cells.hashes, to_clusters)
     return Built(unit.source, unit.year, cells, clusters)
+
+
+def find_built(storage: Storage, unit: SourceYear, structures: Sequence[Built] = ()) -> Built | None:
+    """Return a source-year that is built already, None where a step of it is still to be run. Computes nothing."""
+    cells = find_step(storage, "estimate", unit.source, unit.year, _inputs(unit, structures))
+    if cells is None:
+        return None
+    if unit.source not in FACTS or "region_industry" not in cells.tables:
+        return Built(unit.source, unit.year, cells)
+    clusters = find_step(storage, "harmonise", unit.source, unit.year, cells.hashes)
+    return Built(unit.source, unit.year, cells, clusters) if clusters else None
+
+
+def _inputs(unit: SourceYear, structures: Sequence[Built]) -> list[str]:
+    return unit.inputs + [line for one in structures for line in one.cells.hashes]
 
 
 def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -> tuple[dict[str, pa.Table], list[str]]:
@@ -221,7 +236,9 @@ def region_keys(tables: Iterable[pa.Table]) -> pa.Table:
     distinct = [plain(table.select(names)).group_by(names).aggregate([]) for table in tables]
     if not distinct:
         return contract("region").empty().select(names)
-    return sort_rows(pa.concat_tables(distinct).group_by(names).aggregate([]).select(names), names)
+    return sort_rows(
+        pa.concat_tables(distinct, promote_options="permissive").group_by(names).aggregate([]).select(names), names
+    )
 
 
 def build_year(storage: Storage, unit: YearUnit, rules: Rules) -> StepResult:

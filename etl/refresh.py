@@ -13,11 +13,21 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from etl.archive import Archived, Fetched, fetch, known, open_archived
-from etl.assemble import assemble, code_of_all_steps
+from etl.assemble import Assembled, assemble, code_of_all_steps
 from etl.cache import StepResult
 from etl.errors import NothingAvailableError
-from etl.gate import check_and_publish
-from etl.line import STRUCTURES, Built, SourceYear, build_source_year, build_year, list_notes, source_years, year_units
+from etl.gate import Verdict, check_and_publish, judge
+from etl.line import (
+    STRUCTURES,
+    Built,
+    SourceYear,
+    build_source_year,
+    build_year,
+    find_built,
+    list_notes,
+    source_years,
+    year_units,
+)
 from etl.measure import Rules
 from etl.progress import Progress, SilentProgress
 from etl.publish import content_id, published_already
@@ -164,21 +174,68 @@ def publish_state(
     done = published_already(storage, snapshot_date, content)
     if done is not None:
         return Summary(done.version, done.previous)
+    return publish_measured(storage, measure_state(storage, snapshot_date, settings, progress, is_invented), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything of a snapshot as of a day, measured and waiting for the gate."""
+
+    snapshot_date: date
+    content_id: str
+    files: tuple[Archived, ...]
+    assembled: Assembled
+    source_years: int
+    notes: tuple[str, ...]
+    is_invented: bool
+
+
+def measure_state(
+    storage: Storage, snapshot_date: date, settings: Settings, progress: Progress, is_invented: bool = False
+) -> Measured:
+    """Build, measure and assemble what the archive holds as of a day; what is in the cache already is only found."""
+    files = state(storage, snapshot_date)
+    content = content_of(files, settings, is_invented=is_invented)
     built = build_source_years(storage, files, settings, progress)
     years = build_years(storage, built, settings, progress)
     assembled = assemble(storage, files, built, years, is_invented=is_invented)
     notes = list_notes(storage, files) + [note for one in built for note in one.notes]
+    return Measured(snapshot_date, content, tuple(files), assembled, len(built), tuple(notes), is_invented)
+
+
+def judge_measured(storage: Storage, measured: Measured, progress: Progress) -> Verdict:
+    """Run the gate over a measured snapshot and keep what it found, without publishing."""
+    return judge(storage, measured.snapshot_date, measured.content_id, measured.assembled, progress)
+
+
+def publish_measured(
+    storage: Storage,
+    measured: Measured,
+    progress: Progress,
+    verdict: Verdict | None = None,
+    released_by: str | None = None,
+) -> Summary:
+    """Publish a measured snapshot if the gate lets it pass, or a person has released it."""
     published = check_and_publish(
-        storage, snapshot_date, content, files, assembled, notes, progress, is_invented=is_invented
+        storage,
+        measured.snapshot_date,
+        measured.content_id,
+        measured.files,
+        measured.assembled,
+        measured.notes,
+        progress,
+        is_invented=measured.is_invented,
+        verdict=verdict,
+        released_by=released_by,
     )
     return Summary(
         published.version,
         published.previous,
         published.is_new,
-        assembled.rows,
-        len(assembled.parts),
-        len(built),
-        notes=notes,
+        measured.assembled.rows,
+        len(measured.assembled.parts),
+        measured.source_years,
+        notes=list(measured.notes),
     )
 
 
@@ -217,6 +274,39 @@ def build_source_years(
     jobs = [(build_source_year, (storage, unit, structures_for(unit, built))) for unit in rest]
     built += _in_processes(settings.workers, jobs, progress)
     return sorted(built, key=lambda one: (one.source, one.year))
+
+
+def unbuilt_source_years(storage: Storage, files: Sequence[Archived]) -> list[SourceYear]:
+    """The source-years that are still to be built, the largest first. One that another of them leans on is left out:
+    `build_one` builds it on the way.
+    """
+    units = source_years(storage, files)
+    leaned_on = {name for names in STRUCTURES.values() for name in names}
+    below = {unit.name: find_built(storage, unit) for unit in units if unit.source in leaned_on}
+    built = [one for one in below.values() if one is not None]
+    missing, on_the_way = [], set()
+    for unit in units:
+        unbuilt_below = [name for name in _leans_on(unit) if name in below and below[name] is None]
+        one = below[unit.name] if unit.name in below else find_built(storage, unit, structures_for(unit, built))
+        if unbuilt_below or one is None:
+            missing.append(unit)
+            on_the_way.update(unbuilt_below)
+    return [unit for unit in missing if unit.name not in on_the_way]
+
+
+def _leans_on(unit: SourceYear) -> list[str]:
+    return [f"{source} {unit.year}" for source in STRUCTURES.get(unit.source, ())]
+
+
+def build_one(storage: Storage, files: Sequence[Archived], source: str, year: int) -> Built:
+    """Build one source-year, and first those of its year that it leans on. Raises NothingAvailableError for none."""
+    names = (source, *STRUCTURES.get(source, ()))
+    mine = [file for file in files if DATASETS[file.dataset].source in names]
+    units = {unit.source: unit for unit in source_years(storage, mine) if unit.year == year}
+    if source not in units:
+        raise NothingAvailableError(f"{source} {year}: the archive holds no file of it")
+    below = [build_source_year(storage, units[name]) for name in names[1:] if name in units]
+    return build_source_year(storage, units[source], structures_for(units[source], below))
 
 
 def structures_for(unit: SourceYear, built: Sequence[Built]) -> tuple[Built, ...]:

@@ -58,6 +58,12 @@ class GateResult(_Model):
     declared: int = Field(default=0, ge=0, description="Expectations declared for the tables checked.")
     executed: int = Field(default=0, ge=0, description="Expectations executed; equal to declared.")
     warnings: tuple[str, ...] = Field(default=(), description="Expectations of severity warning that failed, in words.")
+    failures: tuple[str, ...] = Field(
+        default=(), description="Critical expectations that failed, in words: only where a person released the version."
+    )
+    released_by: str | None = Field(
+        default=None, description="Who released the version although the gate refused it, and when; null otherwise."
+    )
 
 
 class Environment(_Model):
