@@ -10,16 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from etl.cells import codes, constant
+from etl.cells import constant
 from etl.harmonise.placement import CODES, placement
 from etl.measure.grades import grade_of
 from etl.measure.grid import CLUSTERS, Flags, Grid, Positions, make_grid, number
+from etl.measure.leaves import Leaves, amounts_of, compared_regions, read_leaves
 from etl.measure.quantiles import Floats
-from etl.reference import county_area
-from etl.reference.counties import ECONOMIC_AREA_VINTAGE
-
-# Schemes a comparison looks at; the finest one whose cells make up each of them comes with it.
-SCHEMES = ("us_nation", "us_state", "us_economic_area", "nuts0", "nuts1", "nuts2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +35,14 @@ def coarse(clusters: pa.Table, cells: pa.Table) -> pa.Table:
     `region_industry` with every leaf estimated. Rows are there for the nation, states, economic areas, NUTS 0 to 2; the
     nation's are those of full detail, which the coarse ones of its regions add up to. Bands are unknown.
     """
-    leaves = cells.filter(cells.column("is_leaf"))
-    scheme = leaves.column("industry_scheme")[0].as_py()
-    industry, industries = codes(leaves.column("industry_code"))
-    groups, group_of = _groups(industries, scheme)
-    region, keys = _regions(leaves)
-    employment = leaves.column("employment").to_numpy()
+    leaves = read_leaves(cells)
+    groups, group_of = _groups(leaves.industries, leaves.scheme)
+    structure = _structure(_national(leaves), leaves, group_of, len(groups))
+    by_group = np.zeros((len(leaves.regions), len(groups)))
+    np.add.at(by_group, (leaves.region, group_of[leaves.industry]), leaves.employment)
     grid = make_grid(clusters)
-    national = _national(grid, region, keys, industry, employment, len(industries))
-    structure = _structure(national, industries, group_of, len(groups), scheme)
-    by_group = np.zeros((len(keys), len(groups)))
-    np.add.at(by_group, (region, group_of[industry]), employment)
-    wanted = np.flatnonzero(np.isin(grid.schemes, SCHEMES))
-    amounts = _of_regions(grid, wanted, by_group, keys)
-    return _table(grid, wanted, amounts, structure)
+    wanted = compared_regions(grid)
+    return _table(grid, wanted, amounts_of(grid, wanted, by_group, leaves.regions), structure)
 
 
 def _groups(industries: Sequence[str], scheme: str) -> tuple[list[str], Positions]:
@@ -66,27 +56,18 @@ def _groups(industries: Sequence[str], scheme: str) -> tuple[list[str], Position
     return groups.tolist(), position
 
 
-def _regions(leaves: pa.Table) -> tuple[Positions, list[tuple[str, str]]]:
-    schemes, scheme_names = codes(leaves.column("region_scheme"))
-    regions, region_names = codes(leaves.column("region_code"))
-    key, position = np.unique(schemes.astype(np.int64) * len(region_names) + regions, return_inverse=True)
-    return position, [(scheme_names[k // len(region_names)], region_names[k % len(region_names)]) for k in key]
-
-
-def _national(
-    grid: Grid, region: Positions, keys: Sequence[tuple[str, str]], industry: Positions, employment: Floats, size: int
-) -> Floats:
+def _national(leaves: Leaves) -> Floats:
     """The nation's employment by industry: its own cells, else those of all its regions at one level."""
-    schemes = [scheme for scheme, _ in keys]
+    schemes = [scheme for scheme, _ in leaves.regions]
     whole = next((scheme for scheme in ("us_nation", "nuts0", "us_state", "nuts2") if scheme in schemes), schemes[0])
-    counts = np.array([scheme == whole for scheme in schemes], np.bool_)[region]
-    return np.bincount(industry[counts], employment[counts], minlength=size).astype(np.float64)
+    counts = np.array([scheme == whole for scheme in schemes], np.bool_)[leaves.region]
+    size = len(leaves.industries)
+    return np.bincount(leaves.industry[counts], leaves.employment[counts], minlength=size).astype(np.float64)
 
 
-def _structure(
-    national: Floats, industries: Sequence[str], group_of: Positions, groups: int, scheme: str
-) -> _Structure:
-    place = placement(scheme)
+def _structure(national: Floats, leaves: Leaves, group_of: Positions, groups: int) -> _Structure:
+    industries = leaves.industries
+    place = placement(leaves.scheme)
     row = {code: i for i, code in enumerate(place.codes.tolist())}
     column = np.searchsorted(CLUSTERS, CODES)
     parts = {name: np.zeros((len(industries), len(CLUSTERS))) for name in ("weight", "low", "high")}
@@ -113,27 +94,6 @@ def _structure(
         matrix[unplaced] = 0.0
         matrix[unplaced, 0] = 1.0
     return _Structure(weight, np.where(high > 0, low, 0.0), high, own_share)
-
-
-def _of_regions(grid: Grid, wanted: Positions, by_group: Floats, keys: Sequence[tuple[str, str]]) -> Floats:
-    """Groups (w, g) of the wanted regions: from own cells, or summed over counties or NUTS 2; NaN where neither."""
-    at = {key: i for i, key in enumerate(keys)}
-    below: dict[tuple[str, str], list[int]] = {}
-    areas = county_area("us_economic_area", ECONOMIC_AREA_VINTAGE)
-    for i, (scheme, code) in enumerate(keys):
-        if scheme == "us_county" and code in areas:
-            below.setdefault(("us_economic_area", areas[code]), []).append(i)
-        if scheme == "nuts2":
-            below.setdefault(("nuts1", code[:3]), []).append(i)
-            below.setdefault(("nuts0", code[:2]), []).append(i)
-    result = np.full((len(wanted), by_group.shape[1]), np.nan)
-    for n, position in enumerate(wanted):
-        key = (grid.schemes[position], grid.regions[position])
-        if key in at:
-            result[n] = by_group[at[key]]
-        elif key in below:
-            result[n] = by_group[below[key]].sum(axis=0)
-    return result
 
 
 def _table(grid: Grid, wanted: Positions, by_group: Floats, structure: _Structure) -> pa.Table:

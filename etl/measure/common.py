@@ -6,7 +6,7 @@ quotient, at least 1, and above the first quartile of employment and, where they
 the top quarter of the American rule and the top fifth of the European one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from etl.cells import concat, constant
 from etl.measure import reasons as why
+from etl.measure.detail import Detail
 from etl.measure.draws import seeds
 from etl.measure.grid import CLUSTERS, TRADED, Flags, flag, make_grid, number
 from etl.measure.pairing import Side, SourceYear, choose_sides
@@ -34,30 +35,30 @@ def measure_common(
     *,
     year: int,
     coverage: pa.Table,
-    coarse: Mapping[SourceYear, pa.Table] | None = None,
+    cells: Mapping[SourceYear, Callable[[], pa.Table]] | None = None,
     rules: Rules | None = None,
 ) -> pa.Table:
     """`region_cluster_common` of one year.
 
     `tables`: `region_cluster` by source and year, of `year` and the years within the window around it. `coverage`:
-    the share of each cluster that those source-years cover. `coarse`: the same tables degraded to the European detail
-    (`etl.measure.coarse`); a European source-year without one stands as it is, and there are no coarse rows where the
-    American one is not given. A side without data of the year itself takes its nearest year, the earlier of two;
-    where neither side has the year there are no rows.
+    the share of each cluster that those source-years cover. `cells`: reads the estimated `region_industry` of a
+    source-year; called for those that are compared, to cut American clusters to the industries that Europe covers and
+    to make the coarse variant. Without them clusters stay whole and there is no coarse variant. A side without data
+    of the year itself takes its nearest year, the earlier of two; where neither side has the year there are no rows.
     """
     rules = rules or Rules()
     full = {key: make_grid(table) for key, table in tables.items() if table.num_rows}
-    degraded = {key: make_grid(table) for key, table in (coarse or {}).items() if table.num_rows}
     covered = _coverage_by_source(coverage)
+    same_detail = Detail(tables, cells or {})
     parts = []
     for level in LEVELS:
-        for variant, grids in (("full", full), ("coarse", full | degraded)):
-            american, european = choose_sides(grids, level, year, rules)
-            if variant == "coarse" and (american is None or american.origins[0] not in degraded):
-                continue
-            if any(side is not None and side.year == year for side in (american, european)):
-                compared = _compare(american, european, year, covered, rules)
-                parts.append(_rows(compared, {"level": level, "variant": variant, "year": year}))
+        american, european = choose_sides(full, level, year, rules)
+        if not any(side is not None and side.year == year for side in (american, european)):
+            continue
+        for variant, replaced in same_detail.variants(american, european).items():
+            grids = full | {key: make_grid(table) for key, table in replaced.items()}
+            compared = _compare(*choose_sides(grids, level, year, rules), year, covered, rules)
+            parts.append(_rows(compared, {"level": level, "variant": variant, "year": year}))
     result = contract("region_cluster_common")
     return result.conform(concat(parts)) if parts else result.empty()
 

@@ -25,6 +25,9 @@ REFERENCE_AREAS: Mapping[str, tuple[str, ...]] = {"EU28": EU28, "EU27_2020": EU2
 # Comparable levels: regions of like size on both sides.
 LEVELS: Mapping[str, tuple[str, str]] = {"L": ("us_state", "nuts1"), "M": ("us_economic_area", "nuts2")}
 
+# Sources that publish regions in more detail than the two digits of Eurostat's: degraded in the coarse variant.
+DETAILED_SOURCES = ("census_cbp", "bls_qcew", "uk_bres")
+
 
 def reference_area_of(year: int) -> str:
     """The European reference area of a year: EU28 to 2019, EU27_2020 from 2020."""

@@ -40,8 +40,7 @@ def british(year: int = 2019, seed: int = 1) -> Tables:
 
 def compared(tables: Tables, year: int = 2019, **more: Any) -> Any:
     cover = more.pop("coverage", coverage(*tables))
-    coarse = more.pop("coarse", None)
-    return measure_common(tables, year=year, coverage=cover, coarse=coarse, rules=Rules(**more)).to_pandas()
+    return measure_common(tables, year=year, coverage=cover, rules=Rules(**more)).to_pandas()
 
 
 small = arrays(np.float64, st.tuples(st.integers(1, 8), st.just(3)), elements=st.integers(0, 6))
@@ -327,21 +326,6 @@ def test_an_american_quotient_is_untouched_by_exchanging_european_regions(order:
     got = [compared(american() | {("eurostat_sbs", 2019): rows}, common_draws=1) for rows in (europe, other)]
     mine = [rows[rows.region_scheme.eq("us_economic_area")].location_quotient for rows in got]
     np.testing.assert_allclose(*mine, rtol=1e-12)
-
-
-def test_coarse_rows_stand_beside_full_ones_where_given() -> None:
-    tables = american() | british()
-    assert set(compared(tables).variant) == {"full"}
-    rows = compared(tables, coarse=american(seed=8))
-    assert set(rows.variant) == {"full", "coarse"}
-    assert rows[rows.variant.eq("full")].reset_index(drop=True).equals(compared(tables))
-    coarse = compared(american(seed=8) | british())
-    assert (
-        rows[rows.variant.eq("coarse")]
-        .drop(columns="variant")
-        .reset_index(drop=True)
-        .equals(coarse.drop(columns="variant"))
-    )
 
 
 def test_two_hundred_draws_at_level_m_take_under_five_seconds() -> None:

@@ -21,11 +21,15 @@ def measured() -> dict[str, pa.Table]:
         ("uk_bres", 2019): generated({"nuts2": GREAT_BRITAIN}, "uk_bres", nation=None),
     }
     done = measure_year({"census_cbp": this}, year=2019, previous={"census_cbp": (2018, last)})
-    coarse = {("census_cbp", 2019): _shaken(this)}
-    cover = coverage(*tables)
-    return done | {
-        "common": measure_common(tables, year=2019, coverage=cover, coarse=coarse, rules=Rules(common_draws=1))
-    }
+    full, shaken = (
+        measure_common(
+            tables | {("census_cbp", 2019): rows}, year=2019, coverage=coverage(*tables), rules=Rules(common_draws=1)
+        )
+        for rows in (this, _shaken(this))
+    )
+    at = shaken.column_names.index("variant")
+    coarse = shaken.set_column(at, shaken.schema.field("variant"), pa.array(["coarse"] * shaken.num_rows))
+    return done | {"common": pa.concat_tables([full, coarse.filter(pc.equal(coarse["level"], "L"))])}
 
 
 def _shaken(rows: pa.Table) -> pa.Table:
