@@ -20,7 +20,7 @@ COMMON_CODE = ("cells.py", "schema.py", "cache.py", "line.py")
 STEP_CODE: dict[str, tuple[str, ...]] = {
     "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
     "harmonise": ("harmonise", "reference", *COMMON_CODE),
-    "measure": ("measure", "reference", "publish/parquet.py", *COMMON_CODE),
+    "measure": ("measure", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
     "assemble": ("assemble.py", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
 }
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy")

@@ -6,6 +6,7 @@ they made in the cache. Units know neither Airflow nor the command line and may 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -259,6 +260,11 @@ def build_year(storage: Storage, unit: YearUnit, rules: Rules) -> StepResult:
             coverage=_stacked(
                 "coverage", [read_cached(storage, t) for one in unit.near if (t := one.table("coverage"))]
             ),
+            cells={
+                (one.source, one.year): partial(read_cached, storage, t)
+                for one in unit.near
+                if (t := one.table("region_industry"))
+            },
             rules=rules,
         )
         cells = [read_cached(storage, t) for one in unit.here if (t := one.table("region_industry"))]
