@@ -20,8 +20,9 @@ from pydantic import SecretStr
 from toy_publisher import DAY, HEADER, HOST, Publisher, Toys, body_of, table, url_of
 
 from etl.archive import fetch, in_use, known, object_path, open_archived
-from etl.archive.transport import wire_url
+from etl.archive.transport import Body, Downloader, Host, Validators, wire_url
 from etl.errors import IntegrityError, UsageError
+from etl.mirror import serve
 from etl.settings import Settings
 from etl.sources.base import Request
 from etl.storage import Storage
@@ -274,8 +275,6 @@ def test_no_key_is_no_hindrance(toys: Publisher, storage: Storage, quick: Settin
 
 
 def test_two_runs_at_once_agree(toys: Publisher, storage: Storage, quick: Settings, tmp_path: Path) -> None:
-    from etl.mirror import serve
-
     toys.write()
     with serve(toys.folder) as address, ThreadPoolExecutor(2) as pool:
         runs = [
@@ -368,6 +367,18 @@ def test_requests_run_at_once_but_politely(publisher: Publisher, storage: Storag
     requests = [r for r in Toys().requests(range(2000, 2012)) if r.kind == "csv"]
     publisher.fetch(storage, Settings(connections_per_host=3), requests=requests, dataset=Watched())
     assert most[0] == 3
+
+
+def test_a_host_that_asked_for_time_gets_it_from_all_workers(toys: Publisher, tmp_path: Path, quick: Settings) -> None:
+    toys.write()
+    host = Host()
+    with serve(toys.folder) as address:
+        started = time.monotonic()
+        host.hold(started + 0.4)
+        downloader = Downloader(quick, address, started + 5)
+        reply = downloader.get(CSV_2020, None, Validators(), host, tmp_path / "part")
+    assert isinstance(reply, Body)
+    assert time.monotonic() - started >= 0.4
 
 
 @contextmanager
