@@ -48,7 +48,7 @@ def explain(snapshot: Snapshot, scheme: str, code: str, cluster: int, year: int)
         own = [other for other in region if other["source"] == row["source"]]
         lines += ["", *_source(snapshot, row), *_cells(snapshot, row), *_estimate(row)]
         lines += _american(snapshot, row, own) if scheme.startswith("us_") else _european(snapshot, row, own)
-    return lines + _common(snapshot, [*place, ("cluster_code", "=", cluster)])
+    return lines + _common(snapshot, place, cluster)
 
 
 def _title(snapshot: Snapshot, row: Row) -> str:
@@ -273,30 +273,39 @@ def _quotient(row: Row, terms: Sequence[tuple[str, float | None]]) -> list[str]:
     ]
 
 
-def _common(snapshot: Snapshot, place: Sequence[Filter]) -> list[str]:
-    """The row of the common table, its rule and the edges of its pool."""
+def _common(snapshot: Snapshot, place: Sequence[Filter], cluster: int) -> list[str]:
+    """The rows of the common table, their denominators, rule and the edges of their pool."""
     lines: list[str] = []
-    for row in snapshot.table("region_cluster_common", filters=place).to_pylist():
+    region = snapshot.table("region_cluster_common", filters=place).to_pylist()
+    for row in (row for row in region if row["cluster_code"] == cluster):
         filters: list[Filter] = [(name, "=", row[name]) for name in ("year", "level", "variant", "cluster_code")]
         columns = ["employment", "location_quotient", "is_complete"]
-        pool = [
-            peer
-            for peer in snapshot.table("region_cluster_common", columns, filters).to_pylist()
-            if peer["is_complete"]
-        ]
+        pool = [r for r in snapshot.table("region_cluster_common", columns, filters).to_pylist() if r["is_complete"]]
         edge, floor = _edge(pool, "location_quotient", Rules().common_quantile), _edge(pool, "employment", 0.25)
         lines += [
             "",
             f"Common rule, level {row['level']}, {row['variant']}: {row['source']} {row['source_year']} beside "
             f"{row['paired_year'] or 'no year'} of the other side",
             f"  Reference area: {row['reference_area'] or '-'}; covered share {ratio(row['covered_share'])}",
-            f"  Location quotient {ratio(row['location_quotient'])} on common traded employment",
+            *_common_quotient(row, [r for r in region if (r["level"], r["variant"]) == (row["level"], row["variant"])]),
             f"  Strong {outcome(row['is_strong'])}, probability {ratio(row['strong_probability'])}: quotient >= "
             f"{ratio(edge)} (80th percentile of {len(pool)} pooled regions) and 1, employment > {persons(floor)}",
         ]
         if row["reason"]:
             lines.append(f"  Note: {row['reason']}")
     return lines
+
+
+def _common_quotient(row: Row, own: Sequence[Row]) -> list[str]:
+    if not row["location_quotient"]:
+        return [f"  Location quotient {ratio(row['location_quotient'])} on common traded employment"]
+    total = sum(r["employment"] for r in own if r["location_quotient"] is not None)
+    share = row["employment"] / total
+    return [
+        f"  Location quotient {ratio(row['location_quotient'])} = share {ratio(share)} of the region's "
+        f"{persons(total)} in common traded clusters ({persons(row['employment'])}) over the reference area's "
+        f"{ratio(share / row['location_quotient'])}"
+    ]
 
 
 def _peers(snapshot: Snapshot, row: Row) -> list[Row]:
