@@ -30,7 +30,7 @@ from etl.line import (
 )
 from etl.measure import Rules
 from etl.progress import Progress, SilentProgress
-from etl.publish import content_id, published_already
+from etl.publish import Published, content_id, published_already
 from etl.schema import contracts
 from etl.settings import Settings
 from etl.sources import DATASETS
@@ -106,19 +106,25 @@ def refresh(storage: Storage, asked: Asked, settings: Settings, progress: Progre
 
 
 def fetch_datasets(storage: Storage, asked: Asked, settings: Settings, progress: Progress) -> Fetched:
-    """Ask the publishers for what was asked for. Raises NothingAvailableError where none of it could be had.
+    """Ask the publishers for what was asked for. Raises NothingAvailableError where none of it could be had."""
+    fetched = ask_publishers(storage, asked, settings, progress)
+    if not fetched.files:
+        raise NothingAvailableError(f"nothing that was asked for could be had. {fetched.sentence()}")
+    return fetched
+
+
+def ask_publishers(storage: Storage, asked: Asked, settings: Settings, progress: Progress | None = None) -> Fetched:
+    """Ask the publishers for what was asked for, and say what came of each address.
 
     Eurostat's table of contents is asked first where it is among them: what it shows unchanged is not asked again.
     """
+    progress = progress or SilentProgress()
     names = asked.datasets or tuple(DATASETS)
     first = [name for name in names if name == TABLE_OF_CONTENTS]
     contents = _ask(storage, requests_for(first), asked, settings, progress)
     rest = requests_for([name for name in names if name not in first], asked.years)
     fetched = _ask(storage, rest, asked, settings, progress, _unchanged_by(storage, contents))
-    fetched = Fetched(contents.outcomes + fetched.outcomes, contents.superseded + fetched.superseded)
-    if not fetched.files:
-        raise NothingAvailableError(f"nothing that was asked for could be had. {fetched.sentence()}")
-    return fetched
+    return Fetched(contents.outcomes + fetched.outcomes, contents.superseded + fetched.superseded)
 
 
 def _ask(
@@ -169,12 +175,18 @@ def publish_state(
     storage: Storage, snapshot_date: date, settings: Settings, progress: Progress, *, is_invented: bool = False
 ) -> Summary:
     """Build, measure, check and publish what the archive holds as of a day; what is built already stands."""
-    files = state(storage, snapshot_date)
-    content = content_of(files, settings, is_invented=is_invented)
-    done = published_already(storage, snapshot_date, content)
+    done = published_state(storage, snapshot_date, settings, is_invented=is_invented)
     if done is not None:
         return Summary(done.version, done.previous)
     return publish_measured(storage, measure_state(storage, snapshot_date, settings, progress, is_invented), progress)
+
+
+def published_state(
+    storage: Storage, snapshot_date: date, settings: Settings, *, is_invented: bool = False
+) -> Published | None:
+    """Say which version holds already what the archive holds as of a day; None where it is still to be published."""
+    files = state(storage, snapshot_date)
+    return published_already(storage, snapshot_date, content_of(files, settings, is_invented=is_invented))
 
 
 @dataclass(frozen=True, slots=True)

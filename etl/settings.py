@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CLUSTERBRIDGE_", frozen=True, extra="forbid")
 
     data: str = Field("./data", description="The data root: a folder or s3://bucket/prefix.")
+    mirror: str | None = Field(None, description="Address that stands in for the publishers, where none is named.")
     census_api_key: SecretStr | None = Field(None, description="Key of the Census Bureau's API.")
     common_year_window: int = Field(2, ge=0, description="Years that the two sides of a common year may lie apart.")
 
