@@ -111,9 +111,9 @@ def _within_ranges(residual: float, withheld: list[NationalCell], parent: str) -
     free = list(range(len(withheld)))
     while free:
         left = residual - sum(share for index, share in enumerate(shares) if index not in free)
-        weight = sum(withheld[index].establishments for index in free) or len(free)
+        weight = sum(max(withheld[index].establishments, 1) for index in free)
         for index in free:
-            shares[index] = left * (withheld[index].establishments or 1) / weight
+            shares[index] = left * max(withheld[index].establishments, 1) / weight
         bound = {index: min(max(shares[index], withheld[index].low), withheld[index].high) for index in free}
         change = sum(bound[index] - shares[index] for index in free)
         # Fix the side that binds more; the rest is divided again (the usual water-filling step).
