@@ -291,7 +291,7 @@ DOMAIN: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "reconciliation": {
         "differences_have_a_reason": (
             ("reconciliation",),
-            """SELECT * FROM reconciliation WHERE reason IS NULL AND (published IS NULL OR rebuilt IS NULL
+            """SELECT * FROM reconciliation WHERE reason IS NULL AND published IS NOT NULL AND (rebuilt IS NULL
                OR abs(published - rebuilt) > greatest(1e-6 * abs(published), 1e-5))""",
         ),
         "few_differences_are_unexplained": (
