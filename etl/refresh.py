@@ -12,7 +12,7 @@ from datetime import date
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from etl.archive import Archived, Fetched, fetch, known, open_archived
+from etl.archive import Archived, Fetched, fetch, in_use, known, open_archived
 from etl.assemble import Assembled, assemble, code_of_all_steps
 from etl.cache import StepResult
 from etl.errors import NothingAvailableError
@@ -253,7 +253,7 @@ def publish_measured(
 
 def state(storage: Storage, snapshot_date: date, side: Side | None = None) -> list[Archived]:
     """The last good copies as of a day, of one side of the Atlantic or both. Raises NothingAvailableError for none."""
-    files = [file for file in known(storage, snapshot_date).values() if file.dataset in DATASETS]
+    files = list(in_use(known(storage, snapshot_date), DATASETS).values())
     if not files:
         raise NothingAvailableError(
             f"nothing known on that day: the archive holds no file of {snapshot_date} or before"
