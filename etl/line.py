@@ -247,19 +247,20 @@ def build_year(storage: Storage, unit: YearUnit, rules: Rules) -> StepResult:
 
     def tables() -> tuple[dict[str, pa.Table], list[str]]:
         published = [read_cached(storage, t) for one in unit.here if (t := one.table("published_region_cluster"))]
+        covered = [read_cached(storage, t) for one in unit.near if (t := one.table("coverage"))]
+        coverage = _stacked("coverage", covered)
         made = measure_year(
             {one.source: _clusters(storage, one) for one in unit.here if one.clusters},
             year=unit.year,
             previous={one.source: (one.year, _clusters(storage, one)) for one in unit.before},
             published=concat(published) if published else None,
+            coverage=coverage,
             rules=rules,
         )
         made["region_cluster_common"] = measure_common(
             {(one.source, one.year): _clusters(storage, one) for one in unit.near},
             year=unit.year,
-            coverage=_stacked(
-                "coverage", [read_cached(storage, t) for one in unit.near if (t := one.table("coverage"))]
-            ),
+            coverage=coverage,
             cells={
                 (one.source, one.year): partial(read_cached, storage, t)
                 for one in unit.near

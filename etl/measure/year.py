@@ -1,13 +1,16 @@
 """All native measures of one year: each source by its own rule, then beside what the portals published."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from etl.cells import concat, constant
 from etl.measure import dynamics, native_europe, native_us, portfolio
 from etl.measure.grid import Flags, Grid, make_grid
 from etl.measure.quantiles import Floats
+from etl.measure.reasons import NOT_COVERED
 from etl.measure.reconciliation import reconcile
 from etl.measure.rules import Rules
 from etl.measure.totals import region_total
@@ -22,13 +25,17 @@ def measure_year(
     year: int,
     previous: Mapping[str, tuple[int, pa.Table]] | None = None,
     published: pa.Table | None = None,
+    coverage: pa.Table | None = None,
     rules: Rules | None = None,
 ) -> dict[str, pa.Table]:
     """Complete the harmonised clusters of one year with every native measure.
 
     `tables`: by source, that year's `region_cluster` as `harmonise` leaves it, all region schemes stacked.
     `previous`: by source, the earlier year growth is measured from and its table. `published`: the portals' rows of
-    the year. Returns `region_cluster`, `region_total` and `reconciliation`, as their contracts have them.
+    the year. `coverage`: which share of each cluster the source-years cover; a cluster that a source does not cover at
+    all is no part of its totals. Without it every cluster counts.
+
+    Returns `region_cluster`, `region_total` and `reconciliation`, as their contracts have them.
     Raises DataError where a table has two rows for one region and cluster, or an unknown cluster.
     """
     rules = rules or Rules()
@@ -36,7 +43,8 @@ def measure_year(
     for source in sorted(tables):
         if tables[source].num_rows:
             earlier = (previous or {}).get(source)
-            completed, total = measure_source(tables[source], year=year, previous=earlier, rules=rules)
+            gaps = uncovered_clusters(coverage, source, year) if coverage is not None else ()
+            completed, total = measure_source(tables[source], year=year, previous=earlier, gaps=gaps, rules=rules)
             clusters.append(completed)
             totals.append(total)
     result = {
@@ -49,15 +57,43 @@ def measure_year(
 
 
 def measure_source(
-    table: pa.Table, *, year: int, previous: tuple[int, pa.Table] | None, rules: Rules
+    table: pa.Table,
+    *,
+    year: int,
+    previous: tuple[int, pa.Table] | None = None,
+    gaps: Collection[int] = (),
+    rules: Rules,
 ) -> tuple[pa.Table, pa.Table]:
-    """`region_cluster` and `region_total` of one source-year, by the rule of its side of the Atlantic."""
-    grid = make_grid(table)
+    """`region_cluster` and `region_total` of one source-year, by the rule of its side of the Atlantic.
+
+    `gaps`: clusters that the source does not cover. Their rows stay, with nothing but the reason.
+    """
+    grid = make_grid(_without(table, gaps))
     is_american = any(scheme.startswith("us_") for scheme in grid.schemes)
-    earlier = (previous[0], make_grid(previous[1])) if previous is not None and previous[1].num_rows else None
+    earlier = None
+    if previous is not None and previous[1].num_rows:
+        earlier = (previous[0], make_grid(_without(previous[1], gaps)))
     complete = _american if is_american else _european
     columns, is_strong, is_known = complete(grid, year, earlier, rules)
-    return grid.with_columns(columns), region_total(grid, is_strong, is_known)
+    parts = [grid.with_columns(columns)]
+    if gaps:
+        left = table.filter(pc.is_in(table.column("cluster_code"), pa.array(sorted(gaps), pa.int16())))
+        reason = constant(NOT_COVERED, left.num_rows)
+        parts.append(left.append_column("quotient_reason", reason).append_column("flag_reason", reason))
+    return concat(parts), region_total(grid, is_strong, is_known)
+
+
+def uncovered_clusters(coverage: pa.Table, source: str, year: int) -> tuple[int, ...]:
+    """The clusters of which a source-year covers nothing."""
+    here = pc.and_(pc.equal(coverage.column("source"), source), pc.equal(coverage.column("year"), year))
+    nothing = pc.and_(here, pc.equal(coverage.column("covered_share"), 0))
+    return tuple(coverage.filter(nothing).column("cluster_code").to_pylist())
+
+
+def _without(table: pa.Table, clusters: Collection[int]) -> pa.Table:
+    if not clusters:
+        return table
+    return table.filter(pc.invert(pc.is_in(table.column("cluster_code"), pa.array(sorted(clusters), pa.int16()))))
 
 
 _Completed = tuple[dict[str, pa.Array], Flags | None, Flags | None]

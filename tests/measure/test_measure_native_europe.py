@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measure_cases import cell, generated, nuts, table
+from measure_cases import cell, coverage, generated, nuts, table
 
+from etl.cells import concat
 from etl.measure import Rules, measure_year
 from etl.measure import reasons as why
 from etl.measure.grid import make_grid
@@ -78,6 +79,24 @@ def test_without_enough_members_there_is_no_quotient(cells: dict[tuple[str, str]
     row = measured(cells | {("nuts2", "UKC1"): [cell(1, 5.0), cell(2, 5.0)]})["UKC1", 1]
     assert (row["location_quotient"], row["quotient_reason"]) == (None, reason)
     assert row["star_specialisation"] is None and row["flag_reason"] == reason
+
+
+def test_a_cluster_the_source_does_not_cover_is_no_part_of_its_totals() -> None:
+    usual = [cell(1, 100.0), cell(2, 300.0), cell(24, None, employment_status="withheld")]
+    cells = {("nuts0", code): usual for code in EU28} | {("nuts2", "DE11"): [cell(1, 50.0), cell(2, 50.0), usual[2]]}
+    rows = table(cells, "eurostat_sbs", 2015)
+    cover = coverage(("eurostat_sbs", 2015), gaps={24: 0.0})
+    previous = {"eurostat_sbs": (2014, table(cells, "eurostat_sbs", 2014))}
+    done = measure_year({"eurostat_sbs": rows}, year=2015, coverage=cover, previous=previous)
+    found = {(r["region_code"], r["cluster_code"]): r for r in done["region_cluster"].to_pylist()}
+    assert found["DE11", 1]["location_quotient"] == pytest.approx(0.5 / 0.25)
+    assert found["DE11", 1]["shift_reference"] == 0
+    gap = found["DE11", 24]
+    assert (gap["location_quotient"], gap["quotient_reason"], gap["flag_reason"]) == (None, *[why.NOT_COVERED] * 2)
+    totals = {r["region_code"]: r for r in done["region_total"].to_pylist()}
+    assert (totals["DE11"]["employment"], totals["DE11"]["employment_status"]) == (100, "reported")
+    unsaid = measure_year({"eurostat_sbs": rows}, year=2015)["region_cluster"].to_pylist()
+    assert {r["quotient_reason"] for r in unsaid if r["cluster_code"] == 1} == {why.COVERED_TOTAL_WITHHELD}
 
 
 # Zero denominators: unlike the American portal, nothing is said of them.
@@ -155,12 +174,6 @@ def test_a_whole_europe_has_stars_and_a_gap_withholds_them() -> None:
     one_less = done.region_code.ne("DE11") | done.cluster_code.ne(4)
     gap = cells.filter(one_less.to_list())
     withheld = table({("nuts2", "DE11"): [cell(4, None)]}, "eurostat_sbs", 2015)
-    with_gap = measure_year({"eurostat_sbs": _joined(gap, withheld)}, year=2015)["region_cluster"].to_pandas()
+    with_gap = measure_year({"eurostat_sbs": concat([gap, withheld])}, year=2015)["region_cluster"].to_pandas()
     row = with_gap[with_gap.region_code.eq("FR10") & with_gap.cluster_code.eq(4)].iloc[0]
     assert row.flag_reason == why.SET_INCOMPLETE and row.star_size is None and row.star_specialisation is not None
-
-
-def _joined(*tables: Any) -> Any:
-    from etl.cells import concat
-
-    return concat(tables)
