@@ -23,7 +23,8 @@ def coverage(cells: pa.Table, year: int) -> pa.Table:
 
 def coverage_of(data: SourceYear) -> pa.Table:
     """As `coverage`, for cells that are already read."""
-    used = {data.industries[number] for number in np.unique(data.industry[data.is_leaf]).tolist()}
+    has_leaf = np.bincount(data.industry, data.is_leaf, minlength=len(data.industries)) > 0
+    used = {data.industries[number] for number in np.flatnonzero(has_leaf).tolist()}
     used = {code for code in used if not code.endswith(NOT_ALLOCATED)}
     codes, mass = _masses(data.industry_scheme)
     if data.is_nace:

@@ -74,7 +74,7 @@ def industries_to_clusters(data: SourceYear) -> tuple[Grid, list[LedgerLine]]:
 def _pairs(leaves: SourceYear, placed: Placement) -> Pairs:
     """Spread leaves over clusters; those of no listed industry (`3344~`, an industry without detail) go to -1."""
     place = {code: row for row, code in enumerate(placed.codes.tolist())}
-    used = np.unique(leaves.industry)
+    used = np.flatnonzero(np.bincount(leaves.industry, minlength=len(leaves.industries)))
     column: list[Integers] = []
     share: tuple[list[Floats], list[Floats], list[Floats]] = ([], [], [])
     count = np.zeros(len(leaves.industries), np.int64)

@@ -124,7 +124,8 @@ def _naics2022() -> Placement:
     np.minimum.at(certain, place, target.low[row])
     for matrix in (weight, possible, certain):
         matrix[links.sources.size :, 0] = 1
-    method = np.where(weight.max(axis=1) == 1, "unique", "employment")
+    weight = _exact(weight, certain)
+    method = np.where(certain.any(axis=1), "unique", "employment")
     return Placement("naics2022", codes, weight, certain, possible, method, WEIGHT_YEAR, links.basis)
 
 
@@ -186,7 +187,12 @@ def _nace21_classes() -> Classes:
         weight[new] = mass[group] @ weight[group] / mass[group].sum()
         possible[new] = possible[group].max(axis=0)
         certain[new] = certain[group].min(axis=0)
-    return weight, certain, possible, mass
+    return _exact(weight, certain), certain, possible, mass
+
+
+def _exact(weight: Floats, certain: Floats) -> Floats:
+    """The weights without the rounding of sums where an industry belongs to one cluster for sure."""
+    return np.where(certain.any(axis=1, keepdims=True), certain, weight)
 
 
 def nace_class_mass(scheme: str) -> Floats:
@@ -204,12 +210,12 @@ def _nace(scheme: str, weight: Floats, certain: Floats, possible: Floats, mass: 
     for number, code in enumerate(codes):
         below = [n for n, name in enumerate(classes) if code in line_of(name, scheme)]
         share = mass[below] if mass[below].sum() > 0 else np.ones(len(below))
-        # A code with a single class keeps its weights bit for bit.
         result["weight"][number] = weight[below[0]] if len(below) == 1 else share @ weight[below] / share.sum()
         result["low"][number] = certain[below].min(axis=0)
         result["high"][number] = possible[below].max(axis=0)
         is_sure = result["low"][number].any()
         method.append("unique" if is_sure else "employment" if mass[below].sum() > 0 else "equal")
+    result["weight"] = _exact(result["weight"], result["low"])
     return Placement(
         scheme,
         np.array(codes),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from etl.errors import SourceFormatError
-from etl.harmonise.arrays import Floats, Integers
+from etl.harmonise.arrays import Floats, Integers, Strings
 from etl.harmonise.concordance import Concordance
 from etl.harmonise.grid import LINEAR, SQUARES, WIDTH, Grid, stack
 from etl.harmonise.industries import MEASURES
@@ -110,41 +110,48 @@ def _link(
     stays: Callable[[str], bool],
 ) -> Moves:
     """Links of the regions, each from its own vintage; codes that `stays` names keep their place."""
-    links: list[tuple[int, str, float]] = []
-    aside = np.zeros(len(part.regions))
+    count = len(part.regions)
+    codes = np.array([region.code for region in part.regions], dtype=np.str_)
+    vintages = np.array([region.vintage for region in part.regions])
+    aside, is_left = np.zeros(count), np.zeros(count, bool)
+    found: list[tuple[Integers, Strings, Floats]] = []
     unsupported: list[tuple[int, str]] = []
     present: dict[int, set[str]] = {}
-    for row, region in enumerate(part.regions):
-        present.setdefault(region.vintage, set()).add(region.code)
-        concordance = concordance_of(region.vintage)
-        found = _positions_of(concordance, region.code)
-        if found.size == 0 and not stays(region.code):
-            raise SourceFormatError(f"{region.scheme}:{region.code} is not in the list of {region.vintage}")
-        if found.size == 0:
-            links.append((row, region.code, 1.0))
-            continue
-        for target, weight in zip(concordance.to_code[found].tolist(), concordance.weight[found].tolist(), strict=True):
-            if not np.isnan(weight):
-                links.append((row, target, weight))
-            elif target:
-                unsupported.append((row, target))
-        aside[row] = max(0.0, 1 - float(np.nansum(concordance.weight[found])))
-    codes = sorted({target for _, target, _ in links})
-    place = {code: number for number, code in enumerate(codes)}
+    for year in np.unique(vintages).tolist():
+        rows = np.flatnonzero(vintages == year)
+        present[year] = set(codes[rows].tolist())
+        concordance = concordance_of(year)
+        place, _ = concordance.positions(codes[rows].tolist())
+        moved = concordance.spread(place)
+        found.append((rows[moved.row], concordance.to_code[moved.link], moved.weight))
+        aside[rows] = np.where(place >= 0, concordance.unmapped_share[place], 0.0)
+        is_left[rows] = place < 0
+        breaks = np.flatnonzero(np.isnan(concordance.weight) & (concordance.to_code != ""))
+        row_of = dict(zip(codes[rows].tolist(), rows.tolist(), strict=True))
+        unsupported += [
+            (row_of[source], target)
+            for source, target in zip(
+                concordance.from_code[breaks].tolist(), concordance.to_code[breaks].tolist(), strict=True
+            )
+            if source in row_of
+        ]
+    for row in np.flatnonzero(is_left).tolist():
+        if not stays(part.regions[row].code):
+            raise SourceFormatError(f"{scheme}:{part.regions[row].code} is not in the list of {vintages[row]}")
+    left = np.flatnonzero(is_left)
+    found.append((left, codes[left], np.ones(left.size)))
+    source, target, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    names, place = np.unique(target, return_inverse=True)
+    short = {target for row, target in unsupported if aside[row] > 0}
     return Moves(
-        [Region(scheme, code, vintage) for code in codes],
-        np.array([link[0] for link in links], np.int64),
-        np.array([place[link[1]] for link in links], np.int64),
-        np.array([link[2] for link in links]),
-        np.where(aside > 1e-9, aside, 0.0),
-        _lacking(concordance_of, present, codes, {target for row, target in unsupported if aside[row] > 0}),
+        [Region(scheme, code, vintage) for code in names.tolist()],
+        source,
+        place,
+        weight,
+        aside,
+        _lacking(concordance_of, present, names.tolist(), short),
         unsupported,
     )
-
-
-def _positions_of(concordance: Concordance, code: str) -> Integers:
-    first, last = (int(np.searchsorted(concordance.from_code, code, side)) for side in ("left", "right"))
-    return np.arange(first, last)
 
 
 def _lacking(
@@ -264,11 +271,15 @@ def _closed_states(counties_now: Grid, states: Grid | None) -> set[str]:
     """States whose counties, the statewide remainder included, make up the state's printed total."""
     if states is None:
         return set()
-    total = {region.code: float(states.sums["reported"][row].sum()) for row, region in enumerate(states.regions)}
-    found: dict[str, float] = {}
-    for row, region in enumerate(counties_now.regions):
-        found[region.code[:2]] = found.get(region.code[:2], 0.0) + float(counties_now.sums["reported"][row].sum())
+    total, found = (_total_by_state(grid) for grid in (states, counties_now))
     return {code for code, amount in total.items() if abs(amount - found.get(code, 0.0)) < 0.5}
+
+
+def _total_by_state(grid: Grid) -> dict[str, float]:
+    result: dict[str, float] = {}
+    for region, amount in zip(grid.regions, grid.sums["reported"].sum(axis=1).tolist(), strict=True):
+        result[region.code[:2]] = result.get(region.code[:2], 0.0) + amount
+    return result
 
 
 def _ledger(scheme: str, before: Grid, after: Grid, aside: Floats) -> list[LedgerLine]:

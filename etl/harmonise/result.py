@@ -22,7 +22,7 @@ OWN_SHARE_C = 0.50
 BOUNDARY_SHARE = 0.20
 """Share that came through shifts of boundaries above which a grade is lost."""
 
-GRADES = np.array(["A", "B", "C", "D"])
+GRADES = ("A", "B", "C", "D")
 
 
 def region_cluster(grid: Grid, data: SourceYear) -> pa.Table:
@@ -120,7 +120,8 @@ def _grades(
     """The grade of each figure, null without one; one lower where over a fifth came through a shift of boundaries.
 
     A: printed or exact, and nothing unallocated could add to it; B, C: doubt within 10 %, 35 % of the figure; C also
-    with an own share of at least one half; D otherwise. Doubt of a modelled figure is half its hard bounds; of any other the bands of its members and a quarter of the room.
+    with an own share of at least one half; D otherwise. Doubt of a modelled figure is half its hard bounds; of another
+    the bands of its members and a quarter of the room.
     """
     doubt = np.sqrt(flat["half_width"] + (ROOM_IN_BAND * flat["room"]) ** 2)
     doubt = np.where(status == MODELLED, (high - low) / 2, doubt)
@@ -132,7 +133,8 @@ def _grades(
     level[share <= WITHIN_B] = 1
     level[(status < BOUNDED) & (share == 0)] = 0
     level = np.minimum(level + (np.nan_to_num(boundary) > BOUNDARY_SHARE), 3)
-    return pa.array(np.where(np.isnan(employment), None, GRADES[level].astype(object)), pa.string()).dictionary_encode()
+    indices = pa.array(level.astype(np.int32), mask=np.isnan(employment))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(GRADES, pa.string()))
 
 
 def _column(values: Floats) -> pa.Array:

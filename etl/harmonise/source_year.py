@@ -18,6 +18,7 @@ NOT_ALLOCATED = "~"
 """Ends the code of a leaf that holds what no published industry below its parent does."""
 
 TOTALS = ("00", "TOTAL")
+UPPER_LEVELS = ("total", "sector", "section", "division")
 JOINT_SECTORS = {"32": "31", "33": "31", "45": "44", "49": "48"}
 
 STATUS_COUNT = len(cells.STATUSES)
@@ -126,6 +127,7 @@ def read_source_year(table: pa.Table, year: int) -> SourceYear:
     years = pc.unique(table.column("year")).to_pylist()
     if years != [year]:
         raise DataError(f"cells of {source} are of {years}, not of {year}")
+    table = _needed(table)
     regions, region = _regions(table)
     industry, industries = cells.codes(table.column("industry_code"))
     currency = [code for code in _distinct(table, "currency_code") if code]
@@ -143,6 +145,23 @@ def read_source_year(table: pa.Table, year: int) -> SourceYear:
         _statuses(table, "employment_status"),
         _statuses(table, "payroll_status"),
     )
+
+
+def _needed(table: pa.Table) -> pa.Table:
+    """Leaves, and the levels that totals are read from; the levels between are most of the cells and tell no more."""
+    names = [
+        "region_scheme",
+        "region_code",
+        "region_vintage",
+        "industry_code",
+        "is_leaf",
+        *AMOUNTS,
+        "employment_status",
+        "payroll_status",
+        "currency_code",
+    ]
+    kept = pc.or_(table.column("is_leaf"), pc.is_in(table.column("industry_level"), value_set=pa.array(UPPER_LEVELS)))
+    return table.select([name for name in names if name in table.column_names]).filter(kept)
 
 
 def _only(table: pa.Table, name: str) -> str:
@@ -186,11 +205,12 @@ def _statuses(table: pa.Table, name: str) -> npt.NDArray[np.int8]:
     if name not in table.column_names or table.column(name).null_count == table.num_rows:
         return np.full(table.num_rows, NO_STATUS, np.int8)
     column = table.column(name)
-    if column.null_count:
-        column = pc.fill_null(column.cast(pa.string()), "")
-    positions, values = cells.codes(column)
-    order = np.array([cells.STATUSES.index(value) if value else NO_STATUS for value in values], np.int8)
-    result: npt.NDArray[np.int8] = order[positions]
+    if not pa.types.is_dictionary(column.type):
+        column = pc.dictionary_encode(column)
+    column = column.unify_dictionaries().combine_chunks()
+    order = [cells.STATUSES.index(value) for value in column.dictionary.to_pylist()]
+    positions = pc.fill_null(column.indices, len(order)).to_numpy()
+    result: npt.NDArray[np.int8] = np.array([*order, NO_STATUS], np.int8)[positions]
     return result
 
 
