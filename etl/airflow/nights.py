@@ -1,0 +1,150 @@
+"""How nights run, from variables CLUSTERBRIDGE_AIRFLOW_…: read whenever a DAG file is parsed, so nothing heavy here."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+
+from etl.errors import ClusterbridgeError, UsageError
+
+PREFIX = "CLUSTERBRIDGE_AIRFLOW_"
+DAY = timedelta(days=1)
+
+
+class OutOfTimeError(ClusterbridgeError):
+    """The share of the night that a phase may take is over; what is done stands, the next run goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nights:
+    """Settings of the nightly run and its backfills.
+
+    `start`, `deadline`: when a night begins, and when its snapshot is to be published (UTC). `stale`: whether a side
+    that is down is delivered as it was, or waited for. `alerts`: where alerts go, separated by commas: log,
+    mail:ADDRESS, an https address. `builds`, `backfill_builds`: source-years that one run builds at a time.
+    `retry_seconds`: before the first further try, doubled each time. `release_hours`: how long a refused snapshot
+    waits for a person. `url`, `user`, `password`: Airflow's API, for the notes of runs and for `airflow backfill`.
+    """
+
+    start: str = "02:00"
+    deadline: str = "06:00"
+    stale: str = "deliver"
+    alerts: str = "log"
+    builds: int = 2
+    backfill_builds: int = 1
+    retry_seconds: int = 30
+    release_hours: int = 20
+    url: str = ""
+    user: str = ""
+    password: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Nights":
+        """Read the variables. Raises UsageError naming the one that cannot be used."""
+        values: dict[str, str | int] = {}
+        for field in fields(cls):
+            name = PREFIX + field.name.upper()
+            text = environment.get(name, "")
+            if text and field.type is int:
+                if not text.isdecimal() or int(text) < 1:
+                    raise UsageError(f"{name}: a whole number from 1 on is needed")
+                values[field.name] = int(text)
+            elif text:
+                values[field.name] = text
+        nights = cls(**values)  # type: ignore[arg-type]
+        nights.window  # noqa: B018  reads both times, to refuse what is none
+        if nights.stale not in ("deliver", "wait"):
+            raise UsageError(f"{PREFIX}STALE: write deliver or wait")
+        for channel in nights.channels:
+            if channel != "log" and not channel.startswith(("mail:", "http://", "https://")):
+                raise UsageError(f"{PREFIX}ALERTS: write log, mail:ADDRESS or an https address, separated by commas")
+        return nights
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Where alerts go."""
+        return tuple(part.strip() for part in self.alerts.split(",") if part.strip())
+
+    @property
+    def cron(self) -> str:
+        """When the nightly runs start."""
+        return _cron(_time("START", self.start))
+
+    @property
+    def deadline_cron(self) -> str:
+        """When the night's snapshot is looked for."""
+        return _cron(_time("DEADLINE", self.deadline))
+
+    @property
+    def window(self) -> timedelta:
+        """From start to deadline."""
+        start, deadline = _time("START", self.start), _time("DEADLINE", self.deadline)
+        length = datetime.combine(date.min, deadline) - datetime.combine(date.min, start)
+        return length if length > timedelta() else length + DAY
+
+    # A night's window: asking publishers may take 40 % of it, building begins in the first 60 % and ends at 75 %; the
+    # rest is for publishing.
+
+    @property
+    def fetch_limit(self) -> timedelta:
+        """How long after its start a run may ask publishers."""
+        return self.window * 0.4
+
+    @property
+    def last_build(self) -> timedelta:
+        """How long after its start a run may begin to build a source-year."""
+        return self.window * 0.6
+
+    @property
+    def build_limit(self) -> timedelta:
+        """How long one source-year may take."""
+        return self.window * 0.15
+
+
+def day_of_key(key: str) -> date:
+    """Return the day of a partition key. Raises UsageError for anything but a day up to today, written YYYY-MM-DD."""
+    try:
+        day = date.fromisoformat(key)
+    except ValueError:
+        raise UsageError(f"{key or 'no partition key'}: give the snapshot date as partition key, YYYY-MM-DD") from None
+    if day > today():
+        raise UsageError(f"{key}: that day is still to come")
+    return day
+
+
+def today() -> date:
+    """Today in UTC."""
+    return datetime.now(UTC).date()
+
+
+def is_past(day: date) -> bool:
+    """Whether a day is over: its snapshot is rebuilt from the archive, and nobody is asked."""
+    return day < today()
+
+
+def time_left(day: date, started: str | None, limit: timedelta) -> float:
+    """Seconds that a phase of a night's run may still take. Raises OutOfTimeError where it is over.
+
+    Days in the past, and runs that are no night's (`started` None), have no deadline.
+    """
+    if started is None or is_past(day):
+        return math.inf
+    left = (datetime.fromisoformat(started) + limit - datetime.now(UTC)).total_seconds()
+    if left <= 0:
+        raise OutOfTimeError(
+            "the time that this phase has in a night is over, so that the snapshot is published on time; "
+            "what is done stands, and the next run goes on from there"
+        )
+    return left
+
+
+def _time(name: str, text: str) -> time:
+    try:
+        return time.fromisoformat(text).replace(second=0, microsecond=0)
+    except ValueError:
+        raise UsageError(f"{PREFIX}{name}: {text} is no time of day; write HH:MM in UTC") from None
+
+
+def _cron(at: time) -> str:
+    return f"{at.minute} {at.hour} * * *"
