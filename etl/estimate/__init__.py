@@ -1,1 +1,25 @@
 """Withheld cells: estimates with bounds, a status and a grade, one source-year at a time."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from etl.estimate.europe import estimate_europe
+from etl.estimate.result import Estimated
+from etl.estimate.us import estimate_us
+
+AMERICAN = frozenset({"census_cbp", "bls_qcew"})
+"""Sources of the American cells; all others are European."""
+
+__all__ = ["Estimated", "estimate"]
+
+
+def estimate(cells: pa.Table, *, structures: Sequence[pa.Table] = (), previous: pa.Table | None = None) -> Estimated:
+    """Fill what is withheld in one source-year of `region_industry`.
+
+    `structures`: tables that say how coarse European cells are made up. `previous`: the same source's rows of the year
+    before, a further prior for American cells. Raises DataError where the rows cannot be one source-year.
+    """
+    if cells.num_rows and cells.column("source")[0].as_py() in AMERICAN:
+        return estimate_us(cells, previous=previous)
+    return estimate_europe(cells, structures=structures)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from etl.estimate.tree import Booleans, Floats, Integers, Level, levels, live_groups
+from etl.estimate.tree import Booleans, Floats, Integers, Level, levels
 
 UNBOUNDED = 1e10
 """Stands for "nothing bounds it": more persons than there are, and sums of it still keep hundredths."""
@@ -72,19 +72,29 @@ def _narrow(
     low: Floats, high: Floats, trees: list[list[Level]], slacks: list[Floats | None], passes: int
 ) -> list[Conflict]:
     """Narrow in place, tree by tree, from the leaves up and from the top down; stop where conflicts are found."""
-    for number in range(passes):
+    reduced = trees
+    for done in range(passes):
         before = high.sum() - low.sum()
-        for tree, (groups, slack) in enumerate(zip(trees, slacks, strict=True)):
-            found = [conflict for level in reversed(groups) for conflict in _narrow_sums(low, high, level, slack, tree)]
-            if found:
+        for number, tree in enumerate(reduced):
+            if found := _narrow_upwards(low, high, tree, slacks[number], number):
                 return found
-            for level in groups:
-                _narrow_members(low, high, level, slack)
+            for level in tree:
+                _narrow_members(low, high, level, slacks[number])
         if before - (high.sum() - low.sum()) < 0.5:
             break
-        if number in (0, 3):
-            trees = live_groups(trees, high - low > TOLERANCE)
-    return []
+        if done in (0, 2):
+            is_free = high - low > TOLERANCE
+            reduced = [[level.reduced(is_free, low) for level in tree] for tree in reduced]
+    # Groups in which everything became known were left out on the way; here all are looked at once more.
+    return [
+        conflict
+        for number, tree in enumerate(trees)
+        for conflict in _narrow_upwards(low, high, tree, slacks[number], number)
+    ]
+
+
+def _narrow_upwards(low: Floats, high: Floats, tree: list[Level], slack: Floats | None, number: int) -> list[Conflict]:
+    return [conflict for level in reversed(tree) for conflict in _narrow_sums(low, high, level, slack, number)]
 
 
 def _slack(slack: Floats | None, level: Level) -> Floats | float:

@@ -5,7 +5,6 @@ adds into none. A cell with members equals their sum; where members are missing 
 for the remainder. Any number of trees may lie over the same cells: industries, regions.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,21 +18,30 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Groups at one depth: cell `child[j]` is a member of group `group[j]`, whose sum is cell `parent[group[j]]`."""
+    """Groups at one depth: cell `child[j]` is a member of group `group[j]`, whose sum is cell `parent[group[j]]`.
+
+    `fixed`: what members left out of `child`, because they are known, add up to, by group.
+    """
 
     child: Integers
     group: Integers
     parent: Integers
+    fixed: Floats
 
     def sum(self, values: Floats) -> Floats:
         """Sum of the members of each group."""
-        return np.bincount(self.group, values[self.child], minlength=self.parent.size).astype(np.float64, copy=False)
+        result: Floats = self.fixed + np.bincount(self.group, values[self.child], minlength=self.parent.size)
+        return result
 
-    def keep(self, groups: Booleans, members: Booleans) -> Self:
-        """Only these groups and, within them, only these members."""
-        number = np.cumsum(groups) - 1
-        chosen = members & groups[self.group]
-        return type(self)(self.child[chosen], number[self.group[chosen]], self.parent[groups])
+    def reduced(self, is_free: Booleans, values: Floats) -> Self:
+        """The groups with something free in them; members that are not free go into `fixed` with their `values`."""
+        members = is_free[self.child]
+        known = self.child[~members]
+        fixed = self.fixed + np.bincount(self.group[~members], values[known], minlength=self.parent.size)
+        is_kept = is_free[self.parent]
+        is_kept[self.group[members]] = True
+        number = np.cumsum(is_kept) - 1
+        return type(self)(self.child[members], number[self.group[members]], self.parent[is_kept], fixed[is_kept])
 
 
 def levels(parent: Integers) -> list[Level]:
@@ -41,19 +49,22 @@ def levels(parent: Integers) -> list[Level]:
 
     Raises ValueError where the arrows run in a circle.
     """
-    depth = np.where(parent < 0, 0, -1)
-    current = 0
-    while (unknown := np.flatnonzero(depth < 0)).size:
-        above = depth[parent[unknown]]
-        if not (above >= 0).any():
-            raise ValueError("a tree of sums may not run in a circle")
-        depth[unknown[above >= 0]] = above[above >= 0] + 1
-        current += 1
     result = []
-    for step in range(1, int(depth.max(initial=0)) + 1):
-        child = np.flatnonzero(depth == step)
-        parents, group = np.unique(parent[child], return_inverse=True)
-        result.append(Level(child, group, parents))
+    number = np.full(parent.size, -1, np.int64)
+    above = parent < 0
+    below = np.flatnonzero(~above)
+    while below.size:
+        ready = above[parent[below]]
+        child = below[ready]
+        if not child.size:
+            raise ValueError("a tree of sums may not run in a circle")
+        above = np.zeros(parent.size, bool)
+        above[parent[child]] = True
+        parents = np.flatnonzero(above)
+        number[parents] = np.arange(parents.size)
+        result.append(Level(child, number[parent[child]], parents, np.zeros(parents.size)))
+        above[parents], above[child] = False, True
+        below = below[~ready]
     return result
 
 
@@ -63,18 +74,3 @@ def gaps(values: Floats, parent: Integers) -> Floats:
     total = np.bincount(parent[member], values[member], minlength=values.size)
     has_members = np.bincount(parent[member], minlength=values.size) > 0
     return np.where(has_members, values - total, 0.0)
-
-
-def live_groups(trees: Sequence[list[Level]], free: Booleans) -> list[list[Level]]:
-    """The trees without the groups that hold no free cell."""
-    kept = []
-    for tree in trees:
-        alive = []
-        for level in tree:
-            active = free[level.parent] | (np.bincount(level.group, free[level.child], minlength=level.parent.size) > 0)
-            if active.all():
-                alive.append(level)
-            elif active.any():
-                alive.append(level.keep(active, np.ones(level.child.size, bool)))
-        kept.append(alive)
-    return kept

@@ -1,0 +1,87 @@
+"""The 80 % band of an estimate, its calibration on cells hidden on purpose, and the grade."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from etl.estimate.solve import Problem, Solution
+from etl.estimate.tree import Booleans, Floats, Integers
+
+COVERAGE = 0.8
+"""Share of the true values that the band is to hold."""
+
+NORMAL = 1.2816
+"""Half-width, in standard deviations, of an 80 % band where no hold-out tells better: the normal distribution's."""
+
+STRATA = 8
+"""Cells are calibrated by establishments: 1, 2-3, 4-7 … 128 and more."""
+
+ENOUGH = 50
+"""Held-out cells from which a stratum is calibrated."""
+
+WITHIN_B, WITHIN_C = 0.10, 0.35
+"""Half-width of the band over the estimate up to which a cell is graded B or C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """By stratum, the half-width of the band in standard deviations and whether enough held-out cells set it."""
+
+    width: Floats
+    is_calibrated: Booleans
+
+    @classmethod
+    def none(cls) -> "Calibration":
+        """Before any hold-out."""
+        return cls(np.full(STRATA, NORMAL), np.zeros(STRATA, bool))
+
+    @classmethod
+    def of(cls, distance: Floats, stratum: Integers) -> "Calibration":
+        """From the distances of held-out truths to their estimates, in standard deviations."""
+        width, enough = np.full(STRATA, NORMAL), np.zeros(STRATA, bool)
+        for number in range(STRATA):
+            own = distance[stratum == number]
+            enough[number] = own.size >= ENOUGH
+            if enough[number]:
+                width[number] = np.quantile(own, COVERAGE)
+        return cls(width, enough)
+
+
+def strata(establishments: Floats) -> Integers:
+    """The stratum of each cell."""
+    return np.clip(np.log2(np.maximum(establishments, 1.0)), 0, STRATA - 1).astype(np.int64)
+
+
+def remaining_deviation(solution: Solution) -> Floats:
+    """Standard deviation left to each cell after it was made to add up.
+
+    A cell that gives way alone in its sum is pinned by it; one among many others is hardly: of its variance its own
+    share in the variance of the members goes, for each tree.
+    """
+    remaining = solution.variance.copy()
+    for parent in solution.parents:
+        member = parent >= 0
+        total = np.bincount(parent[member], solution.variance[member], minlength=parent.size)[np.maximum(parent, 0)]
+        share = np.divide(solution.variance, total, out=np.zeros_like(total), where=member & (total > 0))
+        remaining *= 1.0 - share
+    # A cell that is pinned by sums which are themselves uncertain keeps some of its variance.
+    result: Floats = np.sqrt(np.maximum(remaining, 0.01 * solution.variance))
+    return result
+
+
+def band(problem: Problem, solution: Solution, calibration: Calibration) -> tuple[Floats, Floats]:
+    """Lower and upper end, within the bounds; where a cell is exact both are its value."""
+    half = calibration.width[strata(problem.establishments)] * remaining_deviation(solution)
+    low = np.maximum(solution.value - half, solution.low)
+    return low, np.minimum(solution.value + half, solution.high)
+
+
+def grades(
+    value: Floats, low: Floats, high: Floats, is_certain: Booleans, is_calibrated: Booleans
+) -> npt.NDArray[np.int8]:
+    """Positions in "ABCD": A printed or exact; else by the half-width of the band, C at best where not calibrated."""
+    half = (high - low) / 2
+    grade = np.where(half <= WITHIN_B * value, 1, np.where(half <= WITHIN_C * value, 2, 3))
+    grade = np.where(is_calibrated, grade, np.maximum(grade, 2))
+    return np.where(is_certain, 0, grade).astype(np.int8)

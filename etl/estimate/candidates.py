@@ -1,0 +1,173 @@
+"""Candidates for cells that a file dropped: where both margins have establishments to spare.
+
+A cell may be missing where the next industry above it in its own region has more establishments than the cells below
+it, and its own industry in the region above has more than the regions below it. The spare establishments of both
+margins are met as far as they can be by raking; each cell's share is its expected count. Regions that a file lacks as a
+whole are one region, the remainder, in which anything may be.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from etl.estimate.hierarchy import Grid, Lists, remainder_of
+from etl.estimate.tree import Booleans, Floats, Integers
+from etl.sources.naics_codes import TOTAL
+
+LIKELY = {1: 0.01, 2: 0.5}
+"""By level of regions, expected establishments from which a candidate is kept. States are few and keep nearly all, so
+that their sums meet the nation's at every level; a county keeps what is rather there than not."""
+
+ROUNDS = 20
+"""Rounds of raking of the expected counts; they need not be exact, the estimates are raked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Candidates, and the lists with the remainder regions in them."""
+
+    lists: Lists
+    region: Integers
+    industry: Integers
+    establishments: Floats
+
+
+def candidates(grid: Grid, establishments: Floats, spare: Floats, supply: Floats) -> Added:
+    """Find the candidates, states before counties.
+
+    `spare`, `supply`: establishments each cell has more than the cells below it, by industry and by region.
+    """
+    table = _Table.of(grid, establishments, spare, supply)
+    entered = [_enter(table, level) for level in LIKELY]
+    region, industry = np.nonzero(np.logical_or.reduce(entered))
+    return Added(table.lists, region, industry, table.count[region, industry])
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Establishments by region and industry while candidates enter: `count` (NaN: no cell), and what each cell has
+    more than the cells below it, by industry (`spare`) and by region (`supply`). Remainder regions come last."""
+
+    lists: Lists
+    published: int
+    count: Floats
+    spare: Floats
+    supply: Floats
+
+    @classmethod
+    def of(cls, grid: Grid, establishments: Floats, spare: Floats, supply: Floats) -> "_Table":
+        """Lay the cells out, with an empty remainder for each region whose total has establishments to spare."""
+        known = grid.lists.regions
+        is_total = np.array([code == TOTAL for code in grid.lists.industries])[grid.industry]
+        new = [remainder_of(known[region]) for region in np.unique(grid.region[is_total & (supply > 0.5)])]
+        lists = Lists.of(known + [code for code in new if code not in known], grid.lists.industries)
+        tables = []
+        for values, empty in ((establishments, np.nan), (spare, 0.0), (supply, 0.0)):
+            table = np.full((len(lists.regions), len(lists.industries)), empty)
+            table[grid.region, grid.industry] = values
+            tables.append(table)
+        return cls(lists, len(known), *tables)
+
+    def take(self, region: Integers, industry: Integers, expected: Floats, parent: Integers) -> None:
+        """Enter cells: their establishments come out of the parent's spare ones and of the supply above."""
+        for own in (self.count, self.spare, self.supply):
+            own[region, industry] = expected
+        has_parent = parent[industry] >= 0
+        np.subtract.at(self.spare, (region[has_parent], parent[industry[has_parent]]), expected[has_parent])
+        np.subtract.at(self.supply, (self.lists.region_up[region], industry), expected)
+
+
+def _enter(table: _Table, level: int) -> Booleans:
+    """Enter the candidates of one level of regions, from the top of the classification down; return where they are."""
+    lists = table.lists
+    is_new = np.zeros(table.count.shape, bool)
+    here = np.flatnonzero((lists.region_level == level) & (lists.region_up >= 0))
+    real = here[here < table.published]
+    if not real.size:
+        return is_new
+    is_in_use = np.any(~np.isnan(table.count[real]), axis=0)
+    parent, depth = _above_in_use(lists, is_in_use)
+    limit = _largest_dropped(table.count[real], is_in_use)
+    for step in range(int(depth.max(initial=0)) + 1):
+        codes = np.flatnonzero((is_in_use | ~lists.has_detail) & ~lists.is_not_allocated & (depth == step))
+        region, industry = _open_pairs(table, here, codes, parent, limit)
+        most = np.where(region < table.published, limit[industry], np.inf)
+        expected = _expected_counts(table, region, industry, parent, most)
+        keep = expected >= LIKELY[level]
+        region, industry, expected = region[keep], industry[keep], expected[keep]
+        table.take(region, industry, expected, parent)
+        is_new[region, industry] = True
+    if level == max(LIKELY):
+        is_new &= ~_barren(table, is_new, parent, depth)
+    return is_new
+
+
+def _above_in_use(lists: Lists, is_in_use: Booleans) -> tuple[Integers, Integers]:
+    """For each industry the nearest one above it in use at this level of regions (-1: none), and how many there are."""
+    parent, depth = lists.industry_up.copy(), np.zeros(len(lists.industries), np.int64)
+    while (skip := (parent >= 0) & ~is_in_use[parent]).any():
+        parent[skip] = lists.industry_up[parent[skip]]
+    current = parent
+    while (current >= 0).any():
+        depth[current >= 0] += 1
+        current = np.where(current >= 0, parent[current], -1)
+    return parent, depth
+
+
+def _largest_dropped(counts: Floats, is_in_use: Booleans) -> Floats:
+    """By industry, the most establishments a dropped cell may have: one less than the smallest published count.
+
+    Where cells of one establishment are published, nothing was dropped: an industry that other regions show is then
+    truly absent. An industry that no region shows may have any number.
+    """
+    smallest = float(np.min(counts, where=counts > 0, initial=np.inf))
+    return np.where(is_in_use, max(np.floor(smallest) - 1, 0.0), np.inf)
+
+
+def _open_pairs(
+    table: _Table, here: Integers, codes: Integers, parent: Integers, limit: Floats
+) -> tuple[Integers, Integers]:
+    """Regions and industries where a cell may be missing. A remainder region's total, which has no parent, may be."""
+    lists = table.lists
+    pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for above in np.unique(lists.region_up[here]):
+        members = here[lists.region_up[here] == above]
+        offered = codes[table.supply[above, codes] > 0]
+        spare = np.where(parent[offered] < 0, 1.0, table.spare[np.ix_(members, parent[offered])])
+        is_open = np.isnan(table.count[np.ix_(members, offered)]) & (spare > 0)
+        is_open &= (limit[offered] > 0) | (members >= table.published)[:, None]
+        row, column = np.nonzero(is_open)
+        pairs.append((members[row], offered[column]))
+    region, industry = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return region, industry
+
+
+def _expected_counts(table: _Table, region: Integers, industry: Integers, parent: Integers, most: Floats) -> Floats:
+    """Share the spare establishments of the parents among the pairs, within the supply above and `most` a cell."""
+    width = len(table.lists.industries)
+    above = table.lists.region_up[region]
+    by_parent, row = np.unique(region * width + np.maximum(parent[industry], 0), return_inverse=True)
+    by_supply, column = np.unique(above * width + industry, return_inverse=True)
+    spare, supply = table.spare.ravel()[by_parent], table.supply.ravel()[by_supply]
+    is_top = parent[industry] < 0
+    expected = np.where(is_top, supply[column], np.minimum(np.minimum(spare[row], supply[column]), most))
+    for _ in range(ROUNDS):
+        rows = np.bincount(row, expected, minlength=by_parent.size)
+        expected = np.where(is_top, expected, np.minimum(expected * (spare / np.maximum(rows, 1e-9))[row], most))
+        columns = np.bincount(column, expected, minlength=by_supply.size)
+        expected *= np.minimum(1.0, supply / np.maximum(columns, 1e-9))[column]
+    return expected
+
+
+def _barren(table: _Table, is_new: Booleans, parent: Integers, depth: Integers) -> Booleans:
+    """Candidates of an industry with detail below which no leaf was found: their parent keeps what they hold."""
+    is_barren = np.zeros_like(is_new)
+    has_child = np.zeros_like(is_new)
+    exists = ~np.isnan(table.count)
+    for step in range(int(depth.max(initial=0)), 0, -1):
+        codes = np.flatnonzero(depth == step)
+        barren = is_new[:, codes] & table.lists.has_detail[codes] & ~has_child[:, codes]
+        is_barren[:, codes] = barren
+        for code, standing in zip(codes, (exists[:, codes] & ~barren).T, strict=True):
+            has_child[:, parent[code]] |= standing
+    return is_barren

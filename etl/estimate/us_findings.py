@@ -1,0 +1,137 @@
+"""What the estimate found out about itself and about its source: quality and contradictions, as tables."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from etl.estimate.bands import strata
+from etl.estimate.bounds import UNBOUNDED
+from etl.estimate.complete import HIDDEN
+from etl.estimate.holdout import HoldOut
+from etl.estimate.solve import Solution
+from etl.estimate.tree import Booleans
+from etl.estimate.us_problem import Posed
+from etl.estimate.us_tables import SCHEMES, region_vintages
+from etl.schema import contract
+
+NORMAL_99 = 2.5758
+"""Half-width of a 99 % interval in standard errors."""
+
+ENOUGH_BY_SECTOR = 30
+"""Held-out cells from which a sector's coverage means something."""
+
+KINDS = ("industry", "geography")
+"""Kind of a contradiction by tree."""
+
+
+def nothing_found() -> tuple[pa.Table, pa.Table]:
+    """Both tables without rows."""
+    return contract("estimate_quality").empty(), contract("contradiction").empty()
+
+
+def quality_rows(posed: Posed, held_out: HoldOut, source: str, year: int) -> pa.Table:
+    """Error and coverage by region scheme and sector, and over all sectors; rows of `estimate_quality`.
+
+    A row is calibrated where it has held-out cells enough and most of the leaves estimated in it are published cells of
+    calibrated strata: cells that a file dropped are like none that it prints.
+    """
+    problem, lists = posed.problem, posed.completed.lists
+    names = {int(problem.sector[cell]): lists.industries[problem.industry[cell]][:2] for cell in _one_of_each(posed)}
+    is_estimated = problem.is_leaf & (problem.high > problem.low) & (posed.completed.kind != HIDDEN)
+    is_like = problem.is_published & held_out.calibration.is_calibrated[strata(problem.establishments)]
+    rows: list[dict[str, Any]] = []
+    for level in np.unique(held_out.region_level):
+        for sector in [None, *np.unique(held_out.sector)]:
+            own = (held_out.region_level == level) & (True if sector is None else held_out.sector == sector)
+            asked = (
+                is_estimated & (problem.region_level == level) & (True if sector is None else problem.sector == sector)
+            )
+            if own.any():
+                is_represented = not asked.any() or float(is_like[asked].mean()) >= 0.5
+                rows.append(
+                    {
+                        "source": source,
+                        "year": year,
+                        "region_scheme": SCHEMES[level],
+                        "sector": "ALL" if sector is None else names[int(sector)],
+                        "is_calibrated": is_represented and int(own.sum()) >= ENOUGH_BY_SECTOR,
+                        **_measures(held_out, own),
+                    }
+                )
+    return _conformed(rows, "estimate_quality")
+
+
+def _one_of_each(posed: Posed) -> Iterable[int]:
+    """A cell of each sector, the one highest in the classification."""
+    sector, industry = posed.problem.sector, posed.problem.industry
+    lengths = np.array([len(code) for code in posed.completed.lists.industries])
+    order = np.lexsort((lengths[industry], sector))
+    _, first = np.unique(sector[order], return_index=True)
+    cells: list[int] = order[first].tolist()
+    return cells
+
+
+def _measures(held_out: HoldOut, own: Booleans) -> dict[str, float | int]:
+    truth, covered = held_out.truth[own], held_out.is_covered[own]
+    total, coverage = truth.sum(), float(covered.mean())
+    # Wilson's interval: honest near 0 and 1 and for few cells.
+    count, square = truth.size, NORMAL_99**2
+    centre = (coverage + square / (2 * count)) / (1 + square / count)
+    half = NORMAL_99 * np.sqrt(coverage * (1 - coverage) / count + square / (4 * count**2)) / (1 + square / count)
+    return {
+        "cells": count,
+        "weighted_error": float(np.abs(held_out.estimate[own] - truth).sum() / total),
+        "midpoint_error": float(np.abs(held_out.midpoint[own] - truth).sum() / total),
+        "band_coverage": coverage,
+        "band_coverage_low": float(max(centre - half, 0.0)),
+        "band_coverage_high": float(min(centre + half, 1.0)),
+    }
+
+
+def contradiction_rows(posed: Posed, solution: Solution, table: pa.Table) -> pa.Table:
+    """What cannot all be true; rows of `contradiction`.
+
+    Sums that their members cannot meet (within what their ranges allow), sums over regions that no choice within the
+    ranges meets although each might by itself, and cells whose range and size classes exclude each other.
+    """
+    lists, cells = posed.completed.lists, posed.completed
+    vintages = region_vintages(table)
+    shared = {name: table.column(name)[0].as_py() for name in ("source", "year", "industry_scheme")}
+    found = [
+        (one.cell, KINDS[one.tree], one.low, one.high, one.members_low, one.members_high) for one in solution.conflicts
+    ]
+    for tree, missing in enumerate(solution.unmet):
+        for cell in np.flatnonzero(np.abs(missing) > 0.5).tolist():
+            possible = solution.value[cell] - missing[cell]
+            found.append((cell, KINDS[tree], solution.low[cell], solution.high[cell], possible, possible))
+    if posed.problem.sizes is not None and solution.range_conflicts.size:
+        least, most = posed.problem.sizes.range(is_noisy=posed.problem.is_noisy)
+        found += [
+            (cell, "range", posed.problem.low[cell], posed.problem.high[cell], least[cell], most[cell])
+            for cell in solution.range_conflicts.tolist()
+        ]
+    rows = []
+    for cell, kind, low, high, members_low, members_high in found:
+        scheme = SCHEMES[lists.region_level[cells.region[cell]]]
+        rows.append(
+            {
+                **shared,
+                "region_scheme": scheme,
+                "region_code": lists.regions[cells.region[cell]],
+                "region_vintage": vintages[scheme],
+                "industry_code": lists.industries[cells.industry[cell]],
+                "kind": kind,
+                "amount_published": low if low == high else None,
+                "amount_possible_low": members_low,
+                "amount_possible_high": members_high if members_high < UNBOUNDED / 10 else None,
+                "difference": high - members_low if members_low > high else low - members_high,
+            }
+        )
+    return _conformed(rows, "contradiction")
+
+
+def _conformed(rows: list[dict[str, Any]], name: str) -> pa.Table:
+    schema = contract(name).arrow_schema
+    return contract(name).conform(pa.Table.from_pylist(rows, schema=schema) if rows else schema.empty_table())

@@ -1,0 +1,132 @@
+"""From solved arrays back to rows: the cells with their estimates, and the cells added to them."""
+
+import numpy as np
+import pyarrow as pa
+
+from etl import cells
+from etl.cells import STATUSES
+from etl.estimate.bands import Calibration, band, grades, strata
+from etl.estimate.bounds import UNBOUNDED, exact
+from etl.estimate.complete import HIDDEN, REMAINDER
+from etl.estimate.hierarchy import NOT_ALLOCATED
+from etl.estimate.solve import Solution
+from etl.estimate.tree import Booleans, Floats, Integers
+from etl.estimate.us_problem import Posed
+from etl.schema import contract, sort_rows
+from etl.sources import naics_codes
+
+SCHEMES = ("us_nation", "us_state", "us_county")
+"""Region schemes by level."""
+
+GRADES = "ABCD"
+
+DERIVED, BOUNDED, ESTIMATED = (STATUSES.index(name) for name in ("derived_exactly", "bounded", "estimated"))
+
+
+def completed_rows(
+    table: pa.Table, posed: Posed, solution: Solution, calibration: Calibration, payroll: Floats
+) -> pa.Table:
+    """The rows of `table` with their estimates, and the rows added to them, sorted by region and industry."""
+    published = posed.order.size
+    shown = np.flatnonzero(posed.completed.kind != HIDDEN)
+    cell = shown.copy()
+    cell[posed.order] = shown[:published]
+    names = [name for name in contract("region_industry").column_names if name in table.column_names]
+    whole = cells.concat([table.select(names), _added_rows(table, posed, cell[published:]).select(names)])
+    figures = {
+        "is_leaf": pa.array(posed.problem.is_leaf[cell]),
+        **_employment(whole, posed, solution, calibration, cell),
+        **_payroll(whole, payroll[cell]),
+    }
+    for name, values in figures.items():
+        position = whole.schema.get_field_index(name)
+        whole = whole.append_column(name, values) if position < 0 else whole.set_column(position, name, values)
+    return sort_rows(whole, ["region_scheme", "region_code", "industry_code"])
+
+
+def _added_rows(table: pa.Table, posed: Posed, added: Integers) -> pa.Table:
+    """Codes and counts of candidates and remainders; figures are filled in later."""
+    completed, lists = posed.completed, posed.completed.lists
+    is_remainder = completed.kind[added] == REMAINDER
+    industry = (completed.industry[added] + is_remainder * len(lists.industries)).astype(np.int32)
+    codes = lists.industries + [code + NOT_ALLOCATED for code in lists.industries]
+    levels = [naics_codes.level(code) for code in lists.industries] + ["not_allocated"] * len(lists.industries)
+    level = lists.region_level[completed.region[added]]
+    vintages = region_vintages(table)
+    rows = added.size
+    filled: dict[str, pa.Array] = {
+        "region_scheme": pa.DictionaryArray.from_arrays(level.astype(np.int8), pa.array(SCHEMES)),
+        "region_code": pa.DictionaryArray.from_arrays(
+            completed.region[added].astype(np.int32), pa.array(lists.regions)
+        ),
+        "region_vintage": pa.array(np.array([vintages.get(scheme, 0) for scheme in SCHEMES], np.int16)[level]),
+        "industry_code": pa.DictionaryArray.from_arrays(industry, pa.array(codes)),
+        "industry_level": pa.DictionaryArray.from_arrays(industry, pa.array(levels)),
+        "is_leaf": pa.array(np.ones(rows, bool)),
+        "employment_status": cells.constant("withheld", rows),
+        "establishments": pa.array(completed.establishments[added]),
+        "year": pa.array(np.full(rows, table.column("year")[0].as_py(), np.int16)),
+    }
+    for name in ("source", "industry_scheme", "currency_code"):
+        if name in table.column_names and (value := table.column(name)[0].as_py()) is not None:
+            filled[name] = cells.constant(value, rows)
+    schema = contract("region_industry").arrow_schema
+    return pa.table({field.name: filled.get(field.name, pa.nulls(rows, field.type)) for field in schema})
+
+
+def region_vintages(table: pa.Table) -> dict[str, int]:
+    """The vintage of each region scheme in the table."""
+    pairs = table.group_by(["region_scheme", "region_vintage"]).aggregate([]).to_pylist()
+    return {pair["region_scheme"]: pair["region_vintage"] for pair in pairs}
+
+
+def _employment(
+    whole: pa.Table, posed: Posed, solution: Solution, calibration: Calibration, cell: Integers
+) -> dict[str, pa.Array]:
+    """Employment with its bounds, band, status and grade; what is printed stays as it is."""
+    problem = posed.problem
+    printed = whole.column("employment").is_valid().to_numpy()
+    is_exact = exact(solution.low, solution.high)[cell]
+    is_certain = printed | is_exact
+    value = np.where(is_exact, np.round(solution.low[cell], 6), solution.value[cell])
+    band_low, band_high = (end[cell] for end in band(problem, solution, calibration))
+    is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem.establishments)])[cell]
+    is_ranged = (problem.is_published & (solution.own_high < UNBOUNDED))[cell]
+    status = np.where(is_exact, DERIVED, np.where(is_ranged, BOUNDED, ESTIMATED))
+    high = np.where(solution.high[cell] < UNBOUNDED / 10, solution.high[cell], np.nan)
+    grade = grades(value, band_low, band_high, is_certain, is_calibrated)
+    return {
+        "employment": _over(whole, "employment", printed, value),
+        "employment_low": _over(whole, "employment_low", printed, solution.low[cell]),
+        "employment_high": _over(whole, "employment_high", printed, high),
+        "employment_band_low": pa.array(np.where(is_certain, np.nan, band_low), from_pandas=True),
+        "employment_band_high": pa.array(np.where(is_certain, np.nan, band_high), from_pandas=True),
+        "employment_status": _status_over(whole, "employment_status", printed, status),
+        "is_band_calibrated": pa.array(is_calibrated, mask=is_certain),
+        "grade": pa.DictionaryArray.from_arrays(grade, pa.array(list(GRADES))),
+    }
+
+
+def _payroll(whole: pa.Table, payroll: Floats) -> dict[str, pa.Array]:
+    """Payroll and its status; nothing where the source has none."""
+    if "payroll" not in whole.column_names or np.isnan(payroll).all():
+        return {}
+    printed = whole.column("payroll").is_valid().to_numpy()
+    return {
+        "payroll": _over(whole, "payroll", printed, payroll),
+        "payroll_status": _status_over(whole, "payroll_status", printed, np.full(payroll.size, ESTIMATED)),
+    }
+
+
+def _over(whole: pa.Table, name: str, printed: Booleans, values: Floats) -> pa.Array:
+    """The column where the figure is printed, elsewhere `values`; NaN becomes null."""
+    own = whole.column(name).cast(pa.float64()).to_numpy()
+    return pa.array(np.where(printed, own, values), from_pandas=True)
+
+
+def _status_over(whole: pa.Table, name: str, printed: Booleans, status: Integers) -> pa.Array:
+    """The column where the figure is printed, elsewhere `status`, a position in STATUSES."""
+    own = whole.column(name)
+    positions, values = cells.codes(own.fill_null("withheld") if own.null_count else own)
+    known = np.array([STATUSES.index(value) for value in values], np.int64)[positions]
+    return pa.DictionaryArray.from_arrays(np.where(printed, known, status).astype(np.int8), pa.array(STATUSES))
