@@ -72,9 +72,9 @@ def _as_published(table: pa.Table) -> pa.Table:
         "employment_high": pc.if_else(reset, nothing, table.column("employment_high")),
         "employment_status": pc.if_else(reset, "withheld", status),
     }
-    pay_status = table.column("payroll_status")
+    pay_status = table.column("payroll_status").cast(pa.string())
     pay_reset = pc.fill_null(pc.is_in(pay_status, pa.array(_ESTIMATED)), False)
-    new["payroll"] = pc.if_else(pay_reset, nothing, table.column("payroll"))
+    new["payroll"] = pc.if_else(pay_reset, nothing, table.column("payroll").cast(pa.float64()))
     new["payroll_status"] = pc.if_else(pay_reset, "withheld", pay_status)
     for name, values in new.items():
         table = table.set_column(table.column_names.index(name), name, values)
@@ -134,13 +134,14 @@ def _notes(grid: Grid, done: Completed, held: HeldOut, classes: Classes) -> list
     notes = []
     if withheld:
         notes.append(f"{withheld:,} withheld cells of {int(grid.present.sum()):,} estimated")
-    if held.value.size:
+    if held.is_enough:
         found = held.quality(None)
         notes.append(
             f"{found['cells']} held-out cells: error {found['weighted_error']:.1%}, "
-            f"mid-points {found['midpoint_error']:.1%}; "
-            f"{found['band_coverage']:.0%} inside the 80 % band"
+            f"mid-points {found['midpoint_error']:.1%}; {found['band_coverage']:.0%} inside the 80 % band"
         )
+    elif withheld:
+        notes.append(f"{held.value.size} cells could be held out: too few to calibrate the band of completed cells")
     if done.conflicts or done.shortfalls:
         notes.append(
             f"{len(done.conflicts)} sums contradict their members and {len(done.shortfalls)} countries exceed their "
