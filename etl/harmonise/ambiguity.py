@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from etl.harmonise.arrays import Floats, Integers, sums
+from etl.harmonise.arrays import Floats, Integers, filled, sums
 from etl.harmonise.grid import WIDTH
 from etl.harmonise.source_year import MODELLED, SourceYear
 
@@ -43,7 +43,7 @@ def ambiguity(
     of_pair = unit_of_leaf[row]
     key, cell = np.unique(of_pair * WIDTH + column, return_inverse=True)
     cell_unit = key // WIDTH
-    best = np.nan_to_num(leaves.amounts["employment"])
+    best = filled(leaves.amounts["employment"])
     amount = sums(unit_of_leaf, best, size)
     part = sums(cell, best[row] * weight, key.size)
     certain = sums(cell, best[row] * low, key.size)
@@ -51,8 +51,8 @@ def ambiguity(
     share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
     bits = -share * np.log2(np.where(share > 0, share, 1.0))
     entropy = sums(cell_unit, bits, size)
-    lower = np.nan_to_num(leaves.amounts["employment_low"])[row] * low
-    upper = np.nan_to_num(leaves.amounts["employment_high"], nan=np.inf)[row] * np.where(high > 0, high, 0.0)
+    lower = filled(leaves.amounts["employment_low"])[row] * low
+    upper = filled(leaves.amounts["employment_high"], np.inf)[row] * np.where(high > 0, high, 0.0)
     return Ambiguity(
         unit[cell_unit] * WIDTH + key % WIDTH,
         {
@@ -76,7 +76,7 @@ def _units(data: SourceYear, leaves: SourceYear) -> tuple[Integers, Integers, Fl
     key, unit_of_leaf = np.unique((leaves.region * len(codes) + head) * 2 + is_modelled, return_inverse=True)
     above = np.full((len(data.regions), len(codes)), np.inf)
     rows = np.flatnonzero(~data.is_leaf)
-    above[data.region[rows], data.industry[rows]] = np.nan_to_num(data.amounts["employment_high"][rows], nan=np.inf)
+    above[data.region[rows], data.industry[rows]] = filled(data.amounts["employment_high"][rows], np.inf)
     region, industry = key // 2 // len(codes), key // 2 % len(codes)
     limit = np.where(key % 2 == 1, above[region, industry], np.inf)
     return region, unit_of_leaf, limit

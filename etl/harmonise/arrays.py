@@ -14,6 +14,11 @@ def sums(group: npt.NDArray[np.integer], values: npt.NDArray[np.generic], size: 
     return np.bincount(group, values, minlength=size).astype(np.float64, copy=False)
 
 
+def filled(values: Floats, value: float = 0.0) -> Floats:
+    """The values with `value` for what is missing."""
+    return np.where(np.isnan(values), value, values)
+
+
 def repeat(group: Integers, count: Integers) -> tuple[Integers, Integers]:
     """Repeat each row as often as its group counts members: (row, member), members numbered through all groups.
 

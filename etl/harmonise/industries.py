@@ -1,16 +1,17 @@
 """Industries to clusters, region by region: every leaf goes to its clusters, the rest of a region's total to -1."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import sparse
 
 from etl.errors import SourceFormatError
 from etl.harmonise.ambiguity import Ambiguity, ambiguity
-from etl.harmonise.arrays import Booleans, Floats, Integers, repeat, sums
+from etl.harmonise.arrays import Booleans, Floats, Integers, filled, repeat, sums
 from etl.harmonise.grid import WIDTH, Grid, Statuses
 from etl.harmonise.ledger import LedgerEntry, LedgerLine
-from etl.harmonise.placement import Placement, placement
+from etl.harmonise.placement import Placement, line_of, placement
 from etl.harmonise.source_year import (
     BOUNDED,
     ESTIMATED,
@@ -22,7 +23,6 @@ from etl.harmonise.source_year import (
     WITHHELD,
     SourceYear,
     branch_of,
-    printed_totals,
 )
 
 STEP = "industries_to_clusters"
@@ -66,7 +66,7 @@ def industries_to_clusters(data: SourceYear) -> tuple[Grid, list[LedgerLine]]:
     else:
         _add_bounds(grid, leaves, pairs)
     rest = _allocate_rest(grid, data, leaves)
-    _fill_absent(grid, data, leaves, placed)
+    _fill_absent(grid, data, leaves, placed, rest)
     lines = [line for scheme in grid.schemes for line in _ledger(grid, leaves, rest, grid.rows_of(scheme), scheme)]
     return grid, lines
 
@@ -118,14 +118,14 @@ def _add_amounts(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
     counts = pairs.weight > 0
     key, row, weight = _key(leaves, pairs)[counts], pairs.row[counts], pairs.weight[counts]
     _put(grid, "members", key, np.ones(key.size))
-    _put(grid, "reported", key, np.nan_to_num(leaves.amounts["employment_reported"])[row] * weight)
+    _put(grid, "reported", key, filled(leaves.amounts["employment_reported"])[row] * weight)
     for amount, name, missing in (
         ("employment", "known", "missing"),
         ("establishments", "establishments", "establishments_missing"),
         ("payroll", "payroll", "payroll_missing"),
     ):
         values = leaves.amounts[amount]
-        _put(grid, name, key, np.nan_to_num(values)[row] * weight)
+        _put(grid, name, key, filled(values)[row] * weight)
         if np.isnan(values).any():
             _put(grid, missing, key, np.isnan(values)[row].astype(np.float64))
     centre = leaves.amounts["employment"]
@@ -134,8 +134,8 @@ def _add_amounts(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
     has_band = ~np.isnan(below) & ~np.isnan(above)
     if has_band.any():
         _put(grid, "banded", key, has_band[row].astype(np.float64))
-        _put(grid, "below", key, np.nan_to_num(below)[row] ** 2 * weight**2)
-        _put(grid, "above", key, np.nan_to_num(above)[row] ** 2 * weight**2)
+        _put(grid, "below", key, filled(below)[row] ** 2 * weight**2)
+        _put(grid, "above", key, filled(above)[row] ** 2 * weight**2)
     _put(grid, "half_width", key, _half_width(leaves, below, above)[row] ** 2 * weight**2)
 
 
@@ -151,7 +151,7 @@ def _add_bounds(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
     """Sums of the members' hard bounds; no upper bound where a member has none."""
     key = _key(leaves, pairs)
     low, high = leaves.amounts["employment_low"], leaves.amounts["employment_high"]
-    _put(grid, "low", key, np.nan_to_num(low)[pairs.row] * pairs.low)
+    _put(grid, "low", key, filled(low)[pairs.row] * pairs.low)
     _put(grid, "high", key, np.where(np.isnan(high), np.inf, high)[pairs.row] * pairs.high)
 
 
@@ -185,19 +185,19 @@ def _allocate_rest(grid: Grid, data: SourceYear, leaves: SourceYear) -> dict[str
     region has any, else the same difference of the best figures (of the printed ones while a leaf is withheld).
     """
     size = len(data.regions)
-    total = printed_totals(data, "employment_reported")
+    total = data.printed["employment_reported"]
 
     def below(name: str) -> Floats:
-        return sums(leaves.region, np.nan_to_num(leaves.amounts[name]), size)
+        return sums(leaves.region, filled(leaves.amounts[name]), size)
 
-    rest = {"reported": np.nan_to_num(total - below("employment_reported"))}
+    rest = {"reported": filled(total - below("employment_reported"))}
     has_own = grid.sums["members"][:, 0] > 0
     withheld = sums(leaves.region, np.isnan(leaves.amounts["employment"]), size) > 0
-    best = printed_totals(data, "employment") - below("employment")
+    best = data.printed["employment"] - below("employment")
     best = np.where(withheld | np.isnan(best), rest["reported"], best)
     rest["known"] = _without_rounding(np.where(has_own, 0.0, best), total)
     for name in ("establishments", "payroll"):
-        difference = printed_totals(data, name) - below(name)
+        difference = data.printed[name] - below(name)
         is_unknown = np.isnan(difference) | (grid.sums[f"{name}_missing"].sum(axis=1) > 0)
         rest[name] = _without_rounding(np.where(has_own | is_unknown, 0.0, difference), total)
         grid.sums[f"{name}_missing"][:, 0] += ~has_own & is_unknown
@@ -212,10 +212,10 @@ def _allocate_rest(grid: Grid, data: SourceYear, leaves: SourceYear) -> dict[str
 
 
 def _without_rounding(values: Floats, total: Floats) -> Floats:
-    return np.where(np.abs(values) <= ROUNDING * np.nan_to_num(total), 0.0, values)
+    return np.where(np.abs(values) <= ROUNDING * filled(total), 0.0, values)
 
 
-def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Placement) -> None:
+def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Placement, rest: dict[str, Floats]) -> None:
     """Clusters without a member: zero where nothing is left for them, else unknown within what is left.
 
     What a publisher leaves out is not zero: its amount is in the not-allocated leaves (estimated cells) or in the
@@ -225,9 +225,8 @@ def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Place
     absent = grid.sums["members"] == 0
     absent[:, 0] = False
     has_own = grid.sums["members"][:, 0] > 0
-    room = _room_of_unallocated(leaves, placed)
-    grid.sums["room"] += room
-    left = _room_of_remainder(grid, data, leaves)
+    _add_unallocated(grid, leaves, placed)
+    left = _room_of_remainder(data, leaves, rest["known"])
     is_unknown = absent & (left > 0)[:, None] & ~has_own[:, None]
     grid.sums["high"] += np.where(is_unknown, left[:, None], 0.0)
     if data.is_nace:
@@ -241,7 +240,7 @@ def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Place
         is_given = not np.isnan(leaves.amounts[name]).all()
         grid.sums[f"{name}_missing"] += is_unknown | (absent & (not is_given))
     could_be = MODELLED if data.is_nace else ESTIMATED
-    zero = np.where(grid.sums["high"] + room > 0, could_be, REPORTED).astype(np.int8)
+    zero = np.where(grid.sums["high"] + grid.sums["room"] > 0, could_be, REPORTED).astype(np.int8)
     grid.status[absent] = np.where(is_unknown, np.int8(WITHHELD), zero)[absent]
     if (leaves.payroll_status >= 0).any():
         grid.payroll_status[absent] = np.where(is_unknown, np.int8(WITHHELD), np.int8(REPORTED))[absent]
@@ -253,58 +252,60 @@ def _limit(data: SourceYear) -> Floats:
     """Upper bound of each region's total, from its total row; inf where it has none."""
     rows = np.concatenate([data.rows_of(code) for code in TOTALS])
     result = np.full(len(data.regions), np.inf)
-    result[data.region[rows]] = np.nan_to_num(data.amounts["employment_high"][rows], nan=np.inf)
+    result[data.region[rows]] = filled(data.amounts["employment_high"][rows], np.inf)
     return result
 
 
-def _room_of_unallocated(leaves: SourceYear, placed: Placement) -> Floats:
-    """What the not-allocated leaves of a region could add to each cluster at most."""
+def _add_unallocated(grid: Grid, leaves: SourceYear, placed: Placement) -> None:
+    """What the not-allocated leaves of a region could add to each cluster: at most all of it (`room`); as doubt an
+    equal part for each cluster that has an industry below their parent."""
+    below = _clusters_below(placed.scheme)
     parents = [code for code in leaves.industries if code.endswith(NOT_ALLOCATED)]
-    result = np.zeros((len(leaves.regions), WIDTH))
     if not parents:
-        return result
+        return
     number = {code: position for position, code in enumerate(parents)}
     parent = np.array([number.get(code, -1) for code in leaves.industries])[leaves.industry]
     rows = np.flatnonzero(parent >= 0)
-    high = np.nan_to_num(leaves.amounts["employment_high"][rows], nan=np.inf)
-    held = sparse.csr_array((high, (leaves.region[rows], parent[rows])), shape=(len(leaves.regions), len(parents)))
-    possible = sparse.csr_array(np.stack([_possible(code, placed) for code in parents]))
-    result[:, 1:] = (held @ possible).toarray()
+    shape, place = (len(leaves.regions), len(parents)), (leaves.region[rows], parent[rows])
+    possible = np.stack([below.get(code.removesuffix(NOT_ALLOCATED), np.zeros(WIDTH - 1)) for code in parents])
+    part = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1)
+    high = filled(leaves.amounts["employment_high"][rows], np.inf)
+    best = filled(leaves.amounts["employment"][rows])
+    for name, values, factor in (("room", high, possible), ("half_width", best**2, part**2)):
+        held = sparse.csr_array((values, place), shape=shape)
+        grid.sums[name][:, 1:] += held @ factor
+
+
+@cache
+def _clusters_below(scheme: str) -> dict[str, Floats]:
+    """For each code of a scheme at any level, the total included, 1 for each cluster with an industry below it."""
+    placed = placement(scheme)
+    result: dict[str, Floats] = {}
+    for code, high in zip(placed.codes.tolist(), placed.high, strict=True):
+        if scheme.startswith("nace"):
+            above = {*line_of(code, scheme), TOTALS[1]}
+        else:
+            above = {code[:digits] for digits in (3, 4, 5, 6)} | {branch_of(code, scheme) or "", TOTALS[0]}
+        for one in above:
+            result[one] = np.maximum(result.get(one, np.zeros(high.size)), high)
     return result
 
 
-def _possible(code: str, placed: Placement) -> Floats:
-    """1 for each cluster that has an industry below the parent of a not-allocated leaf."""
-    plain = code.removesuffix(NOT_ALLOCATED)
-    if placed.scheme.startswith("nace"):
-        below = np.array(
-            [
-                plain in TOTALS or one.startswith(plain) or branch_of(one, placed.scheme) == plain
-                for one in placed.codes.tolist()
-            ]
-        )
-    elif len(plain) == 2:
-        below = np.array([plain in TOTALS or branch_of(one, placed.scheme) == plain for one in placed.codes.tolist()])
-    else:
-        below = np.char.startswith(placed.codes, plain)
-    found: Floats = placed.high[below].any(axis=0).astype(np.float64)
-    return found
-
-
-def _room_of_remainder(grid: Grid, data: SourceYear, leaves: SourceYear) -> Floats:
+def _room_of_remainder(data: SourceYear, leaves: SourceYear, rest: Floats) -> Floats:
     """Employment that industries absent from the file can hold in each region; 0 where none is left for them.
 
-    Bounded by the printed total less the lower bounds of the leaves; none where the establishments of the leaves
-    already make up the printed number.
+    What no leaf holds, where every leaf has a figure; else the printed total less the lower bounds of the leaves. None
+    where the establishments of the leaves already make up the printed number.
     """
     size = len(data.regions)
-    total = printed_totals(data, "employment_reported")
-    low = sums(leaves.region, np.nan_to_num(leaves.amounts["employment_low"]), size)
-    left = np.where(np.isnan(total), np.inf, np.maximum(total - low, 0.0))
-    units = printed_totals(data, "establishments")
-    counted = sums(leaves.region, np.nan_to_num(leaves.amounts["establishments"]), size)
+    withheld = sums(leaves.region, np.isnan(leaves.amounts["employment"]), size) > 0
+    total = data.printed["employment_reported"]
+    low = sums(leaves.region, filled(leaves.amounts["employment_low"]), size)
+    left = np.maximum(np.where(withheld, np.where(np.isnan(total), np.inf, total - low), rest), 0.0)
+    units = data.printed["establishments"]
+    counted = sums(leaves.region, filled(leaves.amounts["establishments"]), size)
     is_full: Booleans = ~np.isnan(units) & (units <= counted)
-    return np.where(is_full | (left <= ROUNDING * np.nan_to_num(total)), 0.0, left)
+    return np.where(is_full | (left <= ROUNDING * filled(total)), 0.0, left)
 
 
 def _ledger(grid: Grid, leaves: SourceYear, rest: dict[str, Floats], rows: Integers, scheme: str) -> list[LedgerLine]:
@@ -313,7 +314,7 @@ def _ledger(grid: Grid, leaves: SourceYear, rest: dict[str, Floats], rows: Integ
     here = is_here[leaves.region]
     lines = []
     for measure, name in MEASURES.items():
-        amounts = np.nan_to_num(leaves.amounts[measure][here])
+        amounts = filled(leaves.amounts[measure][here])
         cells = grid.sums[name][rows]
         entry = LedgerEntry(
             float(amounts.sum() + rest[name][rows].sum()), float(cells[:, 1:].sum()), float(cells[:, 0].sum())

@@ -203,6 +203,7 @@ def _split_by_level2(moved: Grid, part: Grid, moves: Moves, level2: Grid) -> Non
     split = np.flatnonzero(moves.weight < 1)
     below = _moves("nuts2", level2)
     split_codes = {part.regions[row].code for row in moves.source[split].tolist()}
+    moved.sums["weighted"][moves.target[split]] = 0
     inside = [j for j, row in enumerate(below.source.tolist()) if level2.regions[row].code[:3] in split_codes]
     for name in (*LINEAR, *SQUARES):
         pieces: dict[tuple[str, str], Floats] = {}
@@ -218,6 +219,8 @@ def _split_by_level2(moved: Grid, part: Grid, moves: Moves, level2: Grid) -> Non
             by_people = amounts * moves.weight[j]
             if name in ("low", "high"):
                 after = np.minimum(piece, amounts)
+            elif name in SQUARES:
+                after = by_people
             else:
                 share = np.divide(
                     piece, whole, out=np.full(WIDTH, moves.weight[j]), where=np.isfinite(whole) & (whole != 0)
@@ -234,7 +237,7 @@ def _mark_split(moved: Grid, target: int, amounts: Floats, below: Floats, missin
     """What the regions below do not explain came through a shift of boundaries, and is an estimate."""
     apart = np.abs(amounts - below)
     is_exact = apart <= 1e-6 * np.abs(amounts) + 1e-6
-    moved.sums["weighted"][target] = np.where(is_exact, 0.0, moved.sums["weighted"][target] + apart)
+    moved.sums["weighted"][target] += np.where(is_exact, 0.0, apart)
     raised = ~is_exact & (missing == 0)
     moved.status[target] = np.where(raised, np.maximum(moved.status[target], ESTIMATED), moved.status[target])
 

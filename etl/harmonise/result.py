@@ -10,9 +10,6 @@ from etl.harmonise.grid import COLUMNS, WIDTH, Grid
 from etl.harmonise.source_year import BOUNDED, MODELLED, NO_STATUS, WITHHELD, SourceYear
 from etl.reference import NOT_ALLOCATED
 
-ROOM_IN_BAND = 0.25
-"""Part of what unallocated employment could add that counts as doubt: the quarter that bands of estimates use."""
-
 WITHIN_B, WITHIN_C = 0.10, 0.35
 """Half-width over the figure up to which a grade is given."""
 
@@ -72,7 +69,7 @@ def region_cluster(grid: Grid, data: SourceYear) -> pa.Table:
             np.where(is_allocated & data.is_nace, _share(flat["sure"], flat["known"]), np.nan)
         ),
         "weight_entropy": _column(
-            np.where(is_allocated & data.is_nace, _share(flat["entropy"], flat["known"]), np.nan)
+            np.where(is_allocated & data.is_nace, _ratio(flat["entropy"], flat["known"]), np.nan)
         ),
         "boundary_weight_share": _column(boundary),
         "is_complete": grid.is_complete[region],
@@ -93,10 +90,15 @@ def _with_gaps(values: Floats, is_missing: Booleans) -> Floats:
     return np.where(is_missing, np.nan, values)
 
 
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    """Part over whole; NaN where the whole is not positive."""
+    result: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return result
+
+
 def _share(part: Floats, whole: Floats) -> Floats:
-    """Part of the whole, at most 1; NaN where the whole is not positive."""
-    found = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    result: Floats = np.minimum(found, 1.0)
+    """Part of the whole, at most 1 (sums round); NaN where the whole is not positive."""
+    result: Floats = np.minimum(_ratio(part, whole), 1.0)
     return result
 
 
@@ -121,9 +123,9 @@ def _grades(
 
     A: printed or exact, and nothing unallocated could add to it; B, C: doubt within 10 %, 35 % of the figure; C also
     with an own share of at least one half; D otherwise. Doubt of a modelled figure is half its hard bounds; of another
-    the bands of its members and a quarter of the room.
+    the bands of its members and the parts of what is not allocated.
     """
-    doubt = np.sqrt(flat["half_width"] + (ROOM_IN_BAND * flat["room"]) ** 2)
+    doubt = np.sqrt(flat["half_width"])
     doubt = np.where(status == MODELLED, (high - low) / 2, doubt)
     is_zero = (employment == 0) & (doubt == 0)
     share = np.divide(doubt, employment, out=np.full(doubt.shape, np.inf), where=employment > 0)

@@ -35,6 +35,8 @@ AMOUNTS = (
     "establishments",
     "payroll",
 )
+TOTALLED = ("employment_reported", "employment", "establishments", "payroll")
+"""Amounts of which a region's total is asked."""
 
 
 class Region(NamedTuple):
@@ -77,6 +79,11 @@ class SourceYear:
         found = sorted({name for name in names if name})
         place = {name: number for number, name in enumerate(found)}
         return found, np.array([place.get(name or "", -1) for name in names], np.int64)
+
+    @cached_property
+    def printed(self) -> dict[str, Floats]:
+        """What the publisher printed for each region as a whole, by amount (see `_printed_totals`)."""
+        return {name: _printed_totals(self, name) for name in TOTALLED}
 
     def leaves(self) -> "SourceYear":
         """Only the rows that may be summed."""
@@ -214,7 +221,7 @@ def _statuses(table: pa.Table, name: str) -> npt.NDArray[np.int8]:
     return result
 
 
-def printed_totals(data: SourceYear, name: str) -> Floats:
+def _printed_totals(data: SourceYear, name: str) -> Floats:
     """What the publisher printed for each region as a whole, NaN where nothing.
 
     The total row; else the sum over sections (sectors): the printed figure, and where it is missing the sum of the
