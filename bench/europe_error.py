@@ -83,8 +83,8 @@ def _print_american(tables: Mapping[int, pa.Table]) -> None:
                     f"| {year} | {digits} digits | {name} | {found.total_wrong:.1%} | {found.rank_correlation:.2f} | "
                     f"{found.precision:.2f} | {found.recall:.2f} |"
                 )
-    heads = ("wrong, plain", "wrong, pattern", "rank, plain", "rank, pattern", "strong")
-    heads += ("found, plain", "false, plain", "found, pattern", "false, pattern")
+    heads = ["wrong, plain", "wrong, pattern", "rank, plain", "rank, pattern", "strong"]
+    heads += ["found, plain", "false, plain", "found, pattern", "false, pattern"]
     print(f"\n| cluster | {' | '.join(heads)} |")
     print("|---" * (len(heads) + 1) + "|")
     plain = [american(table) for table in tables.values()]
@@ -95,10 +95,10 @@ def _print_american(tables: Mapping[int, pa.Table]) -> None:
         return result
 
     for number, name in enumerate(_names()):
-        values = [mean(found, column)[number] for column in ("wrong", "rank") for found in (plain, learned)]
+        values = [mean(years, column)[number] for column in ("wrong", "rank") for years in (plain, learned)]
         counts = [mean(plain, "true")[number]]
-        for found in (plain, learned):
-            counts += [mean(found, "found")[number], (mean(found, "flagged") - mean(found, "found"))[number]]
+        for years in (plain, learned):
+            counts += [mean(years, "found")[number], (mean(years, "flagged") - mean(years, "found"))[number]]
         print(
             f"| {name} | {values[0]:.0%} | {values[1]:.0%} | {values[2]:.2f} | {values[3]:.2f} | "
             + " | ".join(f"{count:.1f}" for count in counts)

@@ -39,11 +39,14 @@ def estimate_europe(cells: pa.Table, *, structures: Sequence[pa.Table] = ()) -> 
     _refuse_mixture(published)
     is_sum = pc.equal(published.column("region_scheme"), "eu_aggregate")
     passed_on, published = published.filter(is_sum), published.filter(pc.invert(is_sum))
+    if not published.num_rows:
+        empty = [contract(name).empty() for name in ("estimate_quality", "contradiction")]
+        return Estimated(contract("region_industry").conform(passed_on), *empty)
     grid = read_grid(published)
     done = complete(grid)
     held = hold_out(grid)
     pay = completed_pay(published, done)
-    year = int(published.column("year")[0].as_py()) if published.num_rows else 0
+    year = int(published.column("year")[0].as_py())
     known = read_structures(structures, grid.industry_scheme)
     classes = spread_classes(done, known, year)
     result = europe_rows.assemble(published, done, classes, pay, held.q)

@@ -15,9 +15,9 @@ import numpy as np
 
 from etl.estimate import bounds, rake
 from etl.estimate.bounds import Conflict
-from etl.estimate.europe_close import close
+from etl.estimate.europe_close import Closed, close
 from etl.estimate.europe_grid import Area, Grid, above, area_tree, below, extra_regio, industry_tree, rounding_slack
-from etl.estimate.tree import Booleans, Floats, gaps
+from etl.estimate.tree import Booleans, Floats, Integers, gaps
 
 TREES = ("industry", "geography")
 SWEEPS = 10
@@ -60,8 +60,21 @@ def complete(grid: Grid) -> Completed:
         result: Floats = np.where(present, values.reshape(present.shape), np.nan)
         return result
 
+    conflicts = tightened.conflicts + _unmet(closed, tightened.parents)
     high = np.where(tightened.high >= bounds.UNBOUNDED / 2, np.inf, tightened.high)
-    return Completed(grid, shaped(closed.value), shaped(tightened.low), shaped(high), tightened.conflicts, shortfalls)
+    return Completed(grid, shaped(closed.value), shaped(tightened.low), shaped(high), conflicts, shortfalls)
+
+
+def _unmet(closed: Closed, parents: list[Integers]) -> list[Conflict]:
+    """Sums that each fit their members, but not all at once."""
+    found = []
+    for tree, (parent, excess) in enumerate(zip(parents, closed.excess, strict=True)):
+        gap = gaps(closed.value, parent)
+        found += [
+            Conflict(tree, cell, closed.value[cell], closed.value[cell], *[closed.value[cell] - gap[cell]] * 2)
+            for cell in np.flatnonzero(excess > 0.5).tolist()
+        ]
+    return found
 
 
 def with_remainders(grid: Grid) -> tuple[Grid, list[Conflict]]:

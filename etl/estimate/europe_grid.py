@@ -124,7 +124,7 @@ def read_grid(table: pa.Table) -> Grid:
     return Grid(
         areas=tuple(area_codes),
         industries=tuple(np.array(industry_names)[order].tolist()),
-        industry_scheme=table.column("industry_scheme")[0].as_py() if table.num_rows else "nace2",
+        industry_scheme=table.column("industry_scheme")[0].as_py(),
         row=row,
         figure=figure,
         low=spread("employment_low", 0.0),

@@ -64,12 +64,10 @@ def assemble(published: pa.Table, done: Completed, classes: Classes, pay: Floats
     `pay`: payroll by cell of the completed grid, NaN where unknown; `q`: factor of the band of completed cells.
     """
     cells = _Cells(published, done, classes, q)
-    parts = [_own_rows(published, cells, pay)]
-    if published.num_rows:
-        head = {name: published.column(name)[0].as_py() for name in ("source", "year", "currency_code")}
-        head["industry_scheme"] = done.grid.industry_scheme
-        parts += [_remainders(head, cells, pay), _class_rows(head, cells, classes, pay)]
-    return columns.concat(parts)
+    head = {name: published.column(name)[0].as_py() for name in ("source", "year", "currency_code")}
+    head["industry_scheme"] = done.grid.industry_scheme
+    own = _own_rows(published, cells, pay)
+    return columns.concat([own, _remainders(head, cells, pay), _class_rows(head, cells, classes, pay)])
 
 
 def _statuses(published: pa.Table, done: Completed) -> np.ndarray:

@@ -144,6 +144,8 @@ def test_sums_of_countries_pass_as_they_are() -> None:
     cells = table({("EU28", "13"): None, ("AT", "13"): 600.0})
     done = by_key(estimate_europe(cells).cells)
     assert done["EU28", "13"]["employment"] is None and done["EU28", "13"]["employment_status"] == "withheld"
+    assert estimate_europe(table({("EU28", "13"): 5.0})).cells.num_rows == 1
+    assert estimate_europe(cells.slice(0, 0)).cells.num_rows == 0
 
 
 def test_cells_of_two_years_are_refused() -> None:
