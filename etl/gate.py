@@ -29,7 +29,7 @@ from etl.storage import Storage
 from etl.validate import GateReport, merged, validate
 
 #: Tables that checks look codes up in.
-CONTEXT = ("cluster", "region", "source")
+CONTEXT = ("cluster", "contradiction", "region", "source")
 
 
 def check(storage: Storage, assembled: Assembled, newest: Manifest | None, progress: Progress) -> GateReport:

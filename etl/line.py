@@ -219,7 +219,7 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
     if unit.source not in FACTS or "region_industry" not in tables:
         return tables, parsed.notes
     known = [read_cached(storage, table) for one in structures if (table := one.table("region_industry"))]
-    estimated = estimate(tables.pop("region_industry"), structures=known)
+    estimated = estimate(tables.pop("region_industry").unify_dictionaries(), structures=known)
     published = contract("region_industry").column_names
     cells = estimated.cells.select([name for name in published if name in estimated.cells.column_names])
     tables |= {

@@ -128,6 +128,8 @@ def sort_rows(table: pa.Table, names: Sequence[str]) -> pa.Table:
 
 def _ranks(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
     """Position of each value among the sorted distinct values; nulls come first."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)

@@ -70,8 +70,10 @@ def references() -> Tables:
         "cluster": contract("cluster").conform(clusters()),
         "subcluster": contract("subcluster").conform(subclusters()),
         "source": source_table(),
+        "contradiction": contract("contradiction").empty(),
         "region": contract("region").conform(pa.Table.from_pylist(regions)),
         "industry_cluster": contract("industry_cluster").conform(pa.Table.from_pylist(industries)),
+        "contradiction": contract("contradiction").empty(),
     }
 
 
@@ -161,8 +163,13 @@ def _rows(source: str, year: int, scheme: str, codes: list[str], vintage: int, a
 
 def _with_status(columns: dict[str, list], hidden: np.ndarray, currency: str) -> pa.Table:
     amounts = np.array(columns["employment"])
-    columns["employment_reported"] = np.where(hidden, 0.0, amounts).tolist()
-    columns["employment_status"] = np.where(hidden, "estimated", "reported").tolist()
+    rest = np.array(columns["cluster_code"]) == -1
+    hidden = hidden & ~rest
+    reported = np.where(hidden, 0.0, amounts)
+    # What a publisher counts in the total and prints nowhere below it stands in cluster -1.
+    reported[rest] += np.where(hidden, amounts, 0.0).reshape(-1, len(CLUSTERS)).sum(axis=1)
+    columns["employment_reported"] = reported.tolist()
+    columns["employment_status"] = np.select([hidden, rest], ["estimated", "derived_exactly"], "reported").tolist()
     columns["employment_low"] = np.where(hidden, np.floor(amounts / 2), amounts).tolist()
     columns["employment_high"] = np.where(hidden, amounts * 2 + 20, amounts).tolist()
     columns["grade"] = np.where(hidden, "C", "A").tolist()

@@ -12,7 +12,7 @@ from etl import reference
 SEED = 20151116
 SIZE_CLASSES = ("1_4", "5_9", "10_19", "20_49", "50_99", "100_249", "250_499", "500_999", "1000")
 CLASS_LOW = np.array([1, 5, 10, 20, 50, 100, 250, 500, 1000])
-CLASS_HIGH = np.array([4, 9, 19, 49, 99, 249, 499, 999, 2600])
+CLASS_HIGH = np.array([4, 9, 19, 49, 99, 249, 499, 999, 1499])
 CLASS_SHARE = np.array([0.48, 0.19, 0.13, 0.11, 0.045, 0.028, 0.01, 0.005, 0.002])
 COUNTIES_A_STATE = 2
 SMALL_STATE = 5

@@ -81,10 +81,12 @@ def _add_up() -> str:
 
 
 def _leaves() -> str:
-    return f"""SELECT {REGION}, sum(employment_reported) FILTER (is_leaf) AS leaves,
-                   max(employment_reported) FILTER (industry_level = 'total') AS published
-               FROM region_industry WHERE region_scheme LIKE 'us_%' GROUP BY ALL
-               HAVING {_unequal("coalesce(leaves, 0)", "published")}"""
+    return f"""SELECT {REGION}, sum(employment) FILTER (is_leaf) AS leaves,
+                   max(employment) FILTER (industry_level = 'total') AS whole
+               FROM region_industry r WHERE region_scheme LIKE 'us_%' AND region_scheme <> 'us_cbsa' AND NOT EXISTS (
+                   SELECT 1 FROM contradiction c WHERE c.source = r.source AND c.year = r.year
+                   AND c.region_scheme = r.region_scheme AND c.region_code = r.region_code)
+               GROUP BY ALL HAVING {_unequal("coalesce(leaves, 0)", "whole", "1e-6")}"""
 
 
 def _american_quotient() -> str:
@@ -152,7 +154,7 @@ DOMAIN: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
             f"""SELECT * FROM region_industry WHERE industry_level <> 'not_allocated' AND {PLACED}
                 AND (employment < 0 OR establishments < 0)""",
         ),
-        "leaves_add_up_to_the_published_total": (("region_industry",), _leaves()),
+        "leaves_add_up_to_the_total": (("region_industry", "contradiction"), _leaves()),
     },
     "region_cluster": {
         "clusters_add_up_to_the_region": (("region_cluster", "region_total"), _add_up()),

@@ -191,8 +191,8 @@ SPOILERS: dict[tuple[str, str], Callable[[Tables], Tables]] = {
         employment_status="noised", employment=7.0, employment_reported=8.0
     ),
     ("region_industry", "figures_are_not_negative"): _industry(employment=-1.0),
-    ("region_industry", "leaves_add_up_to_the_published_total"): _industry(
-        region_scheme="us_state", region_code="77", is_leaf=False, industry_level="total", employment_reported=5.0
+    ("region_industry", "leaves_add_up_to_the_total"): _industry(
+        region_scheme="us_state", region_code="77", is_leaf=False, industry_level="total", employment=5.0
     ),
     ("region_cluster", "clusters_add_up_to_the_region"): _cluster(STATE, employment_reported=123456.0),
     ("region_cluster", "all_clusters_are_there"): _cluster(
