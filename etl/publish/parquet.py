@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,12 +58,12 @@ def parquet_bytes(table: pa.Table, contract: Contract, *, inputs_id: str, source
     return sink.getvalue()
 
 
-def about(data: pq.FileMetaData) -> dict[str, object]:
+def about(data: pq.FileMetaData) -> dict[str, Any]:
     """What the file says of itself. Raises DataError for a file that is not ours."""
     text = (data.metadata or {}).get(METADATA_KEY)
     if text is None:
         raise DataError("the Parquet file carries no metadata of Clusterbridge")
-    described: dict[str, object] = json.loads(text)
+    described: dict[str, Any] = json.loads(text)
     return described
 
 

@@ -1,0 +1,232 @@
+"""Prune: removes what nobody needs, and only when told to. First the plan, then, on a second word, the removal."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl.errors import IntegrityError, UsageError
+from etl.publish.folder import BUILDING_PREFIX, is_being_built
+from etl.publish.manifest import FileEntry
+from etl.publish.objects import CLAIM
+from etl.publish.versions import (
+    SNAPSHOTS,
+    latest_version,
+    manifest_path,
+    newest_version,
+    read_manifest,
+    started_versions,
+    version_order,
+    versions,
+)
+from etl.storage import TEMPORARY_PREFIX, Storage
+
+PINS = f"{SNAPSHOTS}/pins"
+CACHE = "cache"
+#: What the name of a version's folder starts with while it is removed.
+REMOVING_PREFIX = ".removing-"
+#: Seconds after which what a run left unfinished is taken for dead, where nothing else tells.
+UNFINISHED_AFTER = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A file or a folder (its path ends in a slash) to be removed, and why."""
+
+    path: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrunePlan:
+    """What would be removed. Files that a kept version shares free no space until the last of them is removed."""
+
+    removals: tuple[Removal, ...]
+    kept: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all that would be removed."""
+        return sum(removal.bytes for removal in self.removals)
+
+    def sentence(self) -> str:
+        """Return the plan for a person."""
+        kept = f"{len(self.kept)} versions stay"
+        if not self.removals:
+            return f"Nothing to remove: {kept}."
+        return f"{len(self.removals)} removals, up to {self.bytes / 1e6:,.1f} MB: {kept}."
+
+
+def pin(storage: Storage, version: str) -> None:
+    """Keep a version whatever `prune` is told. Raises UsageError where there is no such version."""
+    read_manifest(storage, version)
+    storage.write(f"{PINS}/{version}", b"")
+
+
+def unpin(storage: Storage, version: str) -> None:
+    """Let `prune` remove a version again."""
+    version_order(version)
+    storage.delete(f"{PINS}/{version}")
+
+
+def pinned(storage: Storage) -> set[str]:
+    """Versions that are pinned."""
+    return {path.rsplit("/", 1)[-1] for path in storage.list(PINS)}
+
+
+def plan_prune(
+    storage: Storage,
+    *,
+    keep: int | None = None,
+    remove: Sequence[str] = (),
+    cache: bool = False,
+    unfinished_after: float = UNFINISHED_AFTER,
+) -> PrunePlan:
+    """Say what would be removed: leftovers of killed runs, and further what is asked for.
+
+    `keep`: all versions but so many of the newest; `remove`: these versions; `cache`: the cached results of steps.
+    The latest version and pinned ones always stay. `unfinished_after`: seconds after which temporary files and claims
+    without a version are leftovers. Raises UsageError where `remove` names a version that must stay or is not there.
+    """
+    published = versions(storage)
+    protected = _protected(storage)
+    chosen = set(remove)
+    for version in remove:
+        if version not in published:
+            raise UsageError(f"{storage.root} holds no version {version}")
+        if version in protected:
+            raise UsageError(f"version {version} is {protected[version]} and stays")
+    if keep is not None:
+        if keep < 1:
+            raise UsageError(f"--keep {keep}: at least one version stays")
+        chosen |= {version for version in published[:-keep] if version not in protected}
+    kept = tuple(version for version in published if version not in chosen)
+    removals = [
+        *_versions(storage, sorted(chosen, key=version_order), kept),
+        *_unfinished(storage, published, unfinished_after),
+        *_buildings(storage),
+        *_temporary(storage, unfinished_after),
+    ]
+    if cache:
+        removals += [Removal(path, storage.size(path), "cached result of a step") for path in storage.list(CACHE)]
+    return PrunePlan(tuple(removals), kept)
+
+
+def prune(storage: Storage, plan: PrunePlan) -> None:
+    """Remove what a plan says. A version ceases to exist before the first of its files is gone."""
+    for removal in plan.removals:
+        if not removal.path.endswith("/"):
+            storage.delete(removal.path)
+        elif _is_s3(storage):
+            _remove_objects(storage, removal.path.rstrip("/"))
+        else:
+            _remove_folder(storage, removal.path.rstrip("/"))
+
+
+def _protected(storage: Storage) -> dict[str, str]:
+    try:
+        pointed = latest_version(storage)
+    except IntegrityError:
+        pointed = None
+    latest = {version: "the latest" for version in (pointed, newest_version(storage)) if version is not None}
+    return dict.fromkeys(pinned(storage), "pinned") | latest
+
+
+def _versions(storage: Storage, chosen: Iterable[str], kept: Iterable[str]) -> list[Removal]:
+    """Return the removals of versions; bytes that a kept version shares are not counted."""
+    shared = {entry.sha256 for version in kept for entry in _files(storage, version)}
+    removals = []
+    for version in chosen:
+        own = {entry.sha256: entry.bytes for entry in _files(storage, version) if entry.sha256 not in shared}
+        shared |= own.keys()
+        removals.append(Removal(f"{SNAPSHOTS}/{version}/", sum(own.values()), "version that is not kept"))
+    return removals
+
+
+def _files(storage: Storage, version: str) -> list[FileEntry]:
+    try:
+        return list(read_manifest(storage, version).files.values())
+    except IntegrityError:
+        return []
+
+
+def _unfinished(storage: Storage, published: Sequence[str], after: float) -> list[Removal]:
+    """Return versions that were begun and never finished: those that newer ones have passed, and old claims."""
+    removals = []
+    for version in started_versions(storage):
+        if version in published:
+            continue
+        day, number = version_order(version)
+        is_passed = any(order[0] == day and order[1] > number for order in map(version_order, published))
+        if is_passed or _age(storage, version) > after:
+            folder = f"{SNAPSHOTS}/{version}"
+            size = sum(storage.size(path) for path in storage.list(folder))
+            removals.append(Removal(f"{folder}/", size, "version that was never finished"))
+    return removals
+
+
+def _age(storage: Storage, version: str) -> float:
+    """Return the seconds since a version was claimed; without a readable claim nobody is at work on it."""
+    try:
+        claimed = json.loads(storage.read_bytes(f"{SNAPSHOTS}/{version}/{CLAIM}"))["claimed_at"]
+        return (datetime.now(UTC) - datetime.fromisoformat(claimed)).total_seconds()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _buildings(storage: Storage) -> list[Removal]:
+    removals = []
+    for name in storage.folders(SNAPSHOTS) if not _is_s3(storage) else []:
+        folder = _local(storage, f"{SNAPSHOTS}/{name}")
+        is_building = name.startswith(BUILDING_PREFIX) and not is_being_built(folder)
+        if is_building or name.startswith(REMOVING_PREFIX):
+            removals.append(Removal(f"{SNAPSHOTS}/{name}/", _size(folder), "left by a run that was killed"))
+    return removals
+
+
+def _temporary(storage: Storage, after: float) -> list[Removal]:
+    """Return temporary files and folders in a local root; those of S3 never lie in it."""
+    top = _local(storage, "")
+    limit = time.time() - after
+    removals = []
+    for path in sorted(top.rglob(f"{TEMPORARY_PREFIX}*")) if not _is_s3(storage) else []:
+        place = path.relative_to(top).as_posix()
+        is_inside = any(part.startswith((BUILDING_PREFIX, REMOVING_PREFIX)) for part in path.parts)
+        if path.lstat().st_mtime < limit and not is_inside:
+            name = f"{place}/" if path.is_dir() else place
+            removals.append(Removal(name, _size(path), "left by a run that was killed"))
+    return removals
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _is_s3(storage: Storage) -> bool:
+    return storage.root.startswith("s3://")
+
+
+def _remove_folder(storage: Storage, path: str) -> None:
+    folder = _local(storage, path)
+    if folder.name.startswith(BUILDING_PREFIX) and (not folder.exists() or is_being_built(folder)):
+        return
+    aside = folder
+    if folder.parent.name == SNAPSHOTS and not folder.name.startswith((BUILDING_PREFIX, REMOVING_PREFIX)):
+        aside = folder.with_name(f"{REMOVING_PREFIX}{folder.name}")
+        folder.rename(aside)
+    shutil.rmtree(aside)
+
+
+def _remove_objects(storage: Storage, path: str) -> None:
+    storage.delete(manifest_path(path.rsplit("/", 1)[-1]))
+    for file in storage.list(path):
+        storage.delete(file)
+
+
+def _local(storage: Storage, path: str) -> Path:
+    return Path(storage.root).expanduser().absolute() / path
