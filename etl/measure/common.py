@@ -226,7 +226,7 @@ def _rows(compared: _Compared, key: Mapping[str, str | int]) -> pa.Table:
         "source_year": by_region(compared.year, pa.int16()),
         "paired_year": number(np.repeat(compared.paired_year, shape[1]), pa.int16()),
         "reference_area": pa.array([compared.reference_area] * rows, pa.string()),
-        **{name: number(panel.amounts[name].reshape(-1)) for name in AMOUNTS[:3]},
+        **{name: number(panel.amounts[name].reshape(-1)) for name in AMOUNTS},
         "location_quotient": number(compared.quotient.reshape(-1)),
         "is_strong": flag(compared.is_strong.reshape(-1), compared.has_flag.reshape(-1)),
         "strong_probability": number(compared.probability.reshape(-1)),
