@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
+from etl.cells import constant
 from etl.harmonise import harmonise
 from etl.reference import counties, naics_cluster
 
@@ -19,7 +20,8 @@ def county_year() -> pa.Table:
     chosen = np.sort(rng.choice(codes.size * six.size, LEAVES, replace=False))
     county, industry = np.divmod(chosen, six.size)
     amount = rng.integers(1, 500, LEAVES).astype(np.float64)
-    parts = [(county, six[industry], amount, np.full(LEAVES, "national_industry"))]
+    names, levels = six.tolist(), ["national_industry"]
+    parts = [(county, industry, amount, np.zeros(LEAVES, np.int32))]
     joint = {"32": "31", "33": "31", "45": "44", "49": "48"}
     for level, name in (
         (lambda code: code[:5], "industry"),
@@ -28,32 +30,33 @@ def county_year() -> pa.Table:
         (lambda code: joint.get(code[:2], code[:2]), "sector"),
         (lambda code: "00", "total"),
     ):
-        above = [level(code) for code in six.tolist()]
-        names, place = np.unique(above, return_inverse=True)
-        key, row = np.unique(county * names.size + place[industry], return_inverse=True)
-        parts.append((key // names.size, names[key % names.size], np.bincount(row, amount), np.full(key.size, name)))
-    place, industries, figure, levels = (np.concatenate(column) for column in zip(*parts, strict=True))
+        above, position = np.unique([level(code) for code in six.tolist()], return_inverse=True)
+        key, row = np.unique(county * above.size + position[industry], return_inverse=True)
+        number = np.full(key.size, len(levels), np.int32)
+        parts.append((key // above.size, len(names) + key % above.size, np.bincount(row, amount), number))
+        names += above.tolist()
+        levels.append(name)
+    place, industries, figure, level_of = (np.concatenate(column) for column in zip(*parts, strict=True))
     size = place.size
     is_withheld = (rng.random(size) < 0.59) & (np.arange(size) < LEAVES)
-    status = np.where(is_withheld, "estimated", "noised")
 
-    def coded(values: np.ndarray) -> pa.Array:
-        return pa.array(values).dictionary_encode()
+    def coded(position: np.ndarray, values: list[str]) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(pa.array(position.astype(np.int32)), pa.array(values))
 
     def gaps(values: np.ndarray) -> pa.Array:
         return pa.array(values, mask=~is_withheld)
 
-    constant = np.zeros(size, np.int8)
+    status = coded(is_withheld, ["noised", "estimated"])
     return pa.table(
         {
-            "source": coded(np.array(["census_cbp"])[constant]),
+            "source": constant("census_cbp", size),
             "year": pa.array(np.full(size, 2016, np.int16)),
-            "region_scheme": coded(np.array(["us_county"])[constant]),
-            "region_code": coded(codes[place]),
+            "region_scheme": constant("us_county", size),
+            "region_code": coded(place, codes.tolist()),
             "region_vintage": pa.array(np.full(size, 2020, np.int16)),
-            "industry_scheme": coded(np.array(["naics2017"])[constant]),
-            "industry_code": coded(industries),
-            "industry_level": coded(levels),
+            "industry_scheme": constant("naics2017", size),
+            "industry_code": coded(industries, names),
+            "industry_level": coded(level_of, levels),
             "is_leaf": np.arange(size) < LEAVES,
             "employment": figure,
             "employment_low": figure * 0.9,
@@ -61,11 +64,11 @@ def county_year() -> pa.Table:
             "employment_band_low": gaps(figure * 0.95),
             "employment_band_high": gaps(figure * 1.05),
             "employment_reported": pa.array(figure, mask=is_withheld),
-            "employment_status": coded(status),
+            "employment_status": status,
             "establishments": np.ones(size),
             "payroll": figure * 30_000,
-            "payroll_status": coded(status),
-            "currency_code": coded(np.array(["USD"])[constant]),
+            "payroll_status": status,
+            "currency_code": constant("USD", size),
         }
     )
 
