@@ -11,6 +11,7 @@ import pyarrow as pa
 from etl.archive import Archived
 from etl.assemble import Assembled, code_of_all_steps
 from etl.cache import CachedTable, read_cached
+from etl.diff import with_changes
 from etl.errors import GateError
 from etl.progress import Progress
 from etl.publish import (
@@ -25,6 +26,7 @@ from etl.publish import (
     part_year,
     publish,
 )
+from etl.sources import DATASETS
 from etl.storage import Storage
 from etl.validate import GateReport, merged, validate
 
@@ -119,7 +121,7 @@ def check_and_publish(
     if verdict.refusal is not None and released_by is None:
         raise GateError(verdict.refusal)
     gate = verdict.result.model_copy(update={"released_by": released_by if verdict.refusal else None})
-    sources = _read(storage, assembled.parts[part_path("source")]).to_pylist()
+    documents = {"validation/result.json": verdict.report}
     draft = Draft(
         snapshot_date=snapshot_date,
         content_id=content_id,
@@ -127,13 +129,14 @@ def check_and_publish(
         parts=assembled.parts,
         gate=gate,
         previous=previous,
-        sources=tuple(sources),
+        sources=tuple(_read(storage, assembled.parts[part_path("source")]).to_pylist()),
         source_files=tuple(_file_state(file) for file in files),
-        documents={"validation/result.json": verdict.report},
+        documents=documents,
         notes=tuple(notes),
         is_invented=is_invented,
     )
-    return publish(storage, draft)
+    source_of = {name: dataset.source for name, dataset in DATASETS.items()}
+    return publish(storage, with_changes(storage, draft, newest, source_of))
 
 
 def _is_changed(path: str, part: Part, newest: Manifest | None) -> bool:

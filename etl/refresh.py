@@ -324,7 +324,7 @@ def build_one(storage: Storage, files: Sequence[Archived], source: str, year: in
 def structures_for(unit: SourceYear, built: Sequence[Built]) -> tuple[Built, ...]:
     """The built source-years that tell how a unit's coarse cells are made up, in order of precedence."""
     names = STRUCTURES.get(unit.source, ())
-    return tuple(one for name in names for one in built if one.source == name and one.year == unit.year)
+    return tuple(one for name in names for one in built if one.source == name)
 
 
 def build_years(storage: Storage, built: Sequence[Built], settings: Settings, progress: Progress) -> list[StepResult]:
