@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from etl.estimate.solve import Problem, Solution
+from etl.estimate.problem import Problem
+from etl.estimate.solve import Solution
 from etl.estimate.tree import Booleans, Floats, Integers
 
 COVERAGE = 0.8

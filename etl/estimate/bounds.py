@@ -27,12 +27,14 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Tightened:
-    """Ranges after tightening; the sums that cannot be met, which were left out; and the trees without these."""
+    """Ranges after tightening; the sums that cannot be met, which were left out; and the trees without these, as arrays
+    and as levels."""
 
     low: Floats
     high: Floats
     conflicts: list[Conflict]
     parents: list[Integers]
+    trees: list[list[Level]]
 
 
 def tighten(
@@ -60,9 +62,10 @@ def tighten(
     conflicts: list[Conflict] = []
     while True:
         narrowed_low, narrowed_high = low.astype(float), np.minimum(high.astype(float), UNBOUNDED)
-        found = _narrow(narrowed_low, narrowed_high, [levels(parent) for parent in parents], slacks, passes)
+        trees = [levels(parent) for parent in parents]
+        found = _narrow(narrowed_low, narrowed_high, trees, slacks, passes)
         if not found:
-            return Tightened(narrowed_low, narrowed_high, conflicts, parents)
+            return Tightened(narrowed_low, narrowed_high, conflicts, parents, trees)
         conflicts += found
         for conflict in found:
             parents[conflict.tree][parents[conflict.tree] == conflict.cell] = -1

@@ -18,18 +18,27 @@ LIKELY = {1: 0.01, 2: 0.5}
 """By level of regions, expected establishments from which a candidate is kept. States are few and keep nearly all, so
 that their sums meet the nation's at every level; a county keeps what is rather there than not."""
 
+LEFT = 0.001
+"""Expected establishments with which any candidate not kept counts: its sums do not show all they hold."""
+
 ROUNDS = 20
 """Rounds of raking of the expected counts; they need not be exact, the estimates are raked again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Candidates, and the lists with the remainder regions in them."""
+    """Candidates, and the lists with the remainder regions in them.
+
+    `left_by_industry`, `left_by_region`: by region and industry, expected establishments of candidates that were not
+    kept, which their sums hold without showing them.
+    """
 
     lists: Lists
     region: Integers
     industry: Integers
     establishments: Floats
+    left_by_industry: Floats
+    left_by_region: Floats
 
 
 def candidates(grid: Grid, establishments: Floats, spare: Floats, supply: Floats) -> Added:
@@ -40,19 +49,23 @@ def candidates(grid: Grid, establishments: Floats, spare: Floats, supply: Floats
     table = _Table.of(grid, establishments, spare, supply)
     entered = [_enter(table, level) for level in LIKELY]
     region, industry = np.nonzero(np.logical_or.reduce(entered))
-    return Added(table.lists, region, industry, table.count[region, industry])
+    counts = table.count[region, industry]
+    return Added(table.lists, region, industry, counts, table.left_by_industry, table.left_by_region)
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     """Establishments by region and industry while candidates enter: `count` (NaN: no cell), and what each cell has
-    more than the cells below it, by industry (`spare`) and by region (`supply`). Remainder regions come last."""
+    more than the cells below it, by industry (`spare`) and by region (`supply`). Remainder regions come last.
+    `left_by_industry`, `left_by_region`: see `Added`."""
 
     lists: Lists
     published: int
     count: Floats
     spare: Floats
     supply: Floats
+    left_by_industry: Floats
+    left_by_region: Floats
 
     @classmethod
     def of(cls, grid: Grid, establishments: Floats, spare: Floats, supply: Floats) -> "_Table":
@@ -62,7 +75,7 @@ class _Table:
         new = [remainder_of(known[region]) for region in np.unique(grid.region[is_total & (supply > 0.5)])]
         lists = Lists.of(known + [code for code in new if code not in known], grid.lists.industries)
         tables = []
-        for values, empty in ((establishments, np.nan), (spare, 0.0), (supply, 0.0)):
+        for values, empty in ((establishments, np.nan), (spare, 0.0), (supply, 0.0), (0.0, 0.0), (0.0, 0.0)):
             table = np.full((len(lists.regions), len(lists.industries)), empty)
             table[grid.region, grid.industry] = values
             tables.append(table)
@@ -76,6 +89,12 @@ class _Table:
         np.subtract.at(self.spare, (region[has_parent], parent[industry[has_parent]]), expected[has_parent])
         np.subtract.at(self.supply, (self.lists.region_up[region], industry), expected)
 
+    def leave(self, region: Integers, industry: Integers, expected: Floats, parent: Integers) -> None:
+        """Note candidates that are not kept, be they ever so unlikely."""
+        expected = np.maximum(expected, LEFT)
+        np.add.at(self.left_by_industry, (region, parent[industry]), expected)
+        np.add.at(self.left_by_region, (self.lists.region_up[region], industry), expected)
+
 
 def _enter(table: _Table, level: int) -> Booleans:
     """Enter the candidates of one level of regions, from the top of the classification down; return where they are."""
@@ -85,6 +104,7 @@ def _enter(table: _Table, level: int) -> Booleans:
     real = here[here < table.published]
     if not real.size:
         return is_new
+    has_spare = table.spare > 0
     is_in_use = np.any(~np.isnan(table.count[real]), axis=0)
     parent, depth = _above_in_use(lists, is_in_use)
     limit = _largest_dropped(table.count[real], is_in_use)
@@ -94,12 +114,33 @@ def _enter(table: _Table, level: int) -> Booleans:
         most = np.where(region < table.published, limit[industry], np.inf)
         expected = _expected_counts(table, region, industry, parent, most)
         keep = expected >= LIKELY[level]
-        region, industry, expected = region[keep], industry[keep], expected[keep]
-        table.take(region, industry, expected, parent)
-        is_new[region, industry] = True
+        table.leave(region[~keep], industry[~keep], expected[~keep], parent)
+        table.take(region[keep], industry[keep], expected[keep], parent)
+        is_new[region[keep], industry[keep]] = True
     if level == max(LIKELY):
-        is_new &= ~_barren(table, is_new, parent, depth)
+        region, industry = np.nonzero(_barren(table, is_new, parent, depth))
+        table.leave(region, industry, table.count[region, industry], parent)
+        is_new[region, industry] = False
+    _pass_on(table, here, has_spare | is_new, parent, depth)
     return is_new
+
+
+def _pass_on(table: _Table, here: Integers, may_lack: Booleans, parent: Integers, depth: Integers) -> None:
+    """What could not be sought may still be there: note it in the sums that would not show it.
+
+    Below an industry whose candidate was not kept none was sought in that region; and what the region above does not
+    show of an industry cannot be sought in the regions below.
+    """
+    above = np.unique(table.lists.region_up[here])
+    for step in range(1, int(depth.max(initial=0)) + 1):
+        codes = np.flatnonzero(depth == step)
+        own, wider = np.ix_(above, codes), np.ix_(above, parent[codes])
+        table.left_by_region[own] = np.maximum(table.left_by_region[own], table.left_by_region[wider] / 2)
+    is_open = (table.left_by_industry[above] > 0) | (table.spare[above] > 0.5)
+    is_open_above = np.zeros(table.count.shape, bool)
+    is_open_above[above] = is_open
+    lacks = is_open_above[table.lists.region_up[here]] & may_lack[here]
+    table.left_by_industry[here] += np.where(lacks, LEFT, 0.0)
 
 
 def _above_in_use(lists: Lists, is_in_use: Booleans) -> tuple[Integers, Integers]:

@@ -17,8 +17,8 @@ PUBLISHED, CANDIDATE, REMAINDER, HIDDEN = range(4)
 """Kinds of cells. HIDDEN closes a sum over regions where candidates were not kept: what it holds stands in the regions'
 own remainders, under an industry above. It is never published."""
 
-SPARE = 0.1
-"""Establishments below which nothing is left over; expected counts of candidates are fractions."""
+SPARE = 0.5
+"""Establishments below which nothing is left over: counts are whole, but the expected ones of candidates are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ def complete(grid: Grid, establishments: Floats, rounding: float = 0.0) -> Compl
         establishments = np.append(establishments, added.establishments)
         parents = grid.industry_parent(), grid.region_parent()
         spare, supply, has_regions = _excess(grid, parents, establishments, rounding)
+        spare = _with_left(spare, added.left_by_industry[grid.region, grid.industry])
+        supply = _with_left(supply, added.left_by_region[grid.region, grid.industry])
     over, above = np.flatnonzero(spare > SPARE), np.flatnonzero((supply > SPARE) & has_regions)
     kinds = (published, grid.region.size - published, over.size, above.size)
     nothing = np.full(over.size + above.size, -1)
@@ -65,6 +67,11 @@ def complete(grid: Grid, establishments: Floats, rounding: float = 0.0) -> Compl
         np.concatenate([parents[0], over, nothing[: above.size]]),
         np.concatenate([parents[1], nothing[: over.size], above]),
     )
+
+
+def _with_left(excess: Floats, left: Floats) -> Floats:
+    """At least what the candidates not kept were expected to have, and a little in any case."""
+    return np.where(left > 0, np.maximum(excess, np.maximum(left, 1.01 * SPARE)), excess)
 
 
 def _excess(

@@ -11,7 +11,8 @@ import numpy as np
 
 from etl.estimate.bands import Calibration, band, remaining_deviation, strata
 from etl.estimate.bounds import UNBOUNDED, exact
-from etl.estimate.solve import Problem, solve
+from etl.estimate.problem import Problem
+from etl.estimate.solve import solve
 from etl.estimate.tree import Booleans, Floats, Integers
 from etl.sources.census_disclosure import RANGES
 

@@ -3,8 +3,10 @@
 import numpy as np
 
 from etl.estimate.bounds import UNBOUNDED
+from etl.estimate.expect import PERSONS_ABOVE, pay_level
+from etl.estimate.problem import Problem
 from etl.estimate.rake import rake
-from etl.estimate.solve import PERSONS_ABOVE, Problem, Solution, pay_level
+from etl.estimate.solve import Solution
 from etl.estimate.tree import Floats
 
 UNIT = 1e6

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from etl.estimate.tree import Booleans, Floats, Integers
+from etl.estimate.tree import Floats, Integers
 
 SMALLEST = 0.25
 """Persons: a cell with establishments has no smaller expectation, so that the logarithm exists."""
-
-WEIGHT_ABOVE = 3.0
-"""Establishments with which the average of the wider group counts in the average of a narrower one."""
 
 _BINS = 16
 _ENOUGH = 30
@@ -42,25 +39,25 @@ class Expectation:
         return Expectation(np.where(known, mean, np.nan), np.where(known, precision**-0.5, np.nan))
 
 
-def scale_by_size(actual: Floats, expected: Floats, establishments: Floats, cells: Booleans) -> Floats:
-    """Standard deviation of log(actual / expected), by establishments, measured on `cells`; for every cell.
+def size_bins(establishments: Floats) -> Integers:
+    """Bins of establishments, by powers of two."""
+    return np.clip(np.log2(np.maximum(establishments, 1.0)), 0, _BINS - 1).astype(np.int64)
+
+
+def scale_by_size(actual: Floats, expected: Floats, establishments: Floats) -> Floats:
+    """Standard deviation of log(actual / expected) by bin of establishments, measured on these cells.
 
     Few establishments differ much, many little. Where too few cells tell, 1.2 / n^0.27, which fits County Business
     Patterns.
     """
-    bins = _bins(establishments)
-    error = np.log(np.maximum(actual[cells], 0.5) / expected[cells])
-    count = np.bincount(bins[cells], minlength=_BINS)
-    mean = np.bincount(bins[cells], error, minlength=_BINS) / np.maximum(count, 1)
-    square = np.bincount(bins[cells], error**2, minlength=_BINS) / np.maximum(count, 1)
+    bins = size_bins(establishments)
+    error = np.log(np.maximum(actual, 0.5) / expected)
+    count = np.bincount(bins, minlength=_BINS)
+    mean = np.bincount(bins, error, minlength=_BINS) / np.maximum(count, 1)
+    square = np.bincount(bins, error**2, minlength=_BINS) / np.maximum(count, 1)
     usual = 1.2 * (1.4 * 2.0 ** np.arange(_BINS)) ** -0.27
-    measured = np.sqrt(np.maximum(square - mean**2, 0.0025))
-    result: Floats = np.where(count >= _ENOUGH, measured, usual)[bins]
+    result: Floats = np.where(count >= _ENOUGH, np.sqrt(np.maximum(square - mean**2, 0.0025)), usual)
     return result
-
-
-def _bins(establishments: Floats) -> Integers:
-    return np.clip(np.log2(np.maximum(establishments, 1.0)), 0, _BINS - 1).astype(np.int64)
 
 
 def truncated(expected: Expectation, low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -36,17 +36,18 @@ def rake(
     it, in proportion to its value. The last step is always the first tree, top down, so that tree adds up wherever its
     bounds allow; what is then missing in the others is `tree.gaps`. Stops when no gap is above `tolerance`.
     """
-    return Raker(low, high, parents).rake(values, spread, sweeps, tolerance)
+    trees = [levels(parent) for parent in parents]
+    return Raker(low, high, trees).rake(values, spread, sweeps, tolerance)
 
 
 class Raker:
     """Trees and bounds made ready, to rake over them more than once."""
 
-    def __init__(self, low: Floats, high: Floats, parents: Sequence[Integers]) -> None:
+    def __init__(self, low: Floats, high: Floats, trees: Sequence[list[Level]]) -> None:
         self._low, self._high = low, high
         is_free = high - low > TOLERANCE
-        self._trees = [[_Groups.of(level, is_free, low, high) for level in levels(parent)] for parent in parents]
-        tied = [_tied(parent) for parent in parents]
+        self._trees = [[_Groups.of(level, is_free, low, high) for level in tree] for tree in trees]
+        tied = [_tied(tree, low.size) for tree in trees]
         count = sum(one.astype(np.int8) for one in tied)
         self._tied_elsewhere = [(count - one) > 0 for one in tied]
 
@@ -133,8 +134,10 @@ class _Groups:
         values[self.level.child] = own
 
 
-def _tied(parent: Integers) -> Booleans:
+def _tied(tree: list[Level], cells: int) -> Booleans:
     """Cells that are in a tree, as members or sums."""
-    result = parent >= 0
-    result[parent[result]] = True
+    result = np.zeros(cells, bool)
+    for level in tree:
+        result[level.child] = True
+        result[level.parent] = True
     return result

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from etl.estimate.bounds import UNBOUNDED
 from etl.estimate.prior import SMALLEST, Expectation
-from etl.estimate.tree import Booleans, Floats, Integers
+from etl.estimate.tree import Floats, Integers
 
 CLASSES: dict[str, tuple[float, float]] = {
     "establishments_1_4": (0, 4),
@@ -84,28 +84,33 @@ class SizeClasses:
         room = NOISE_ROOM if is_noisy else 0.0
         return np.floor(low * (1 - room)), np.minimum(np.ceil(high * (1 + room)), UNBOUNDED)
 
-    def expectation(self, employment: Floats, usable: Booleans, sector: Integers, usual: Floats) -> Expectation:
-        """Expected employment from mean sizes by class and sector, fitted on `usable` cells, shrunk to the nation's.
+    def expectation(
+        self, employment: Floats, fitted: Integers, rows: Integers, sector: Integers, usual: Floats
+    ) -> Expectation:
+        """Expected employment of `rows` from mean sizes by class and sector, measured on the `fitted`.
 
         `usual`: mean size of an establishment, for those that no class shows. NaN for rows that show no class.
         """
-        shown = np.flatnonzero(usable & (self.unknown == 0) & (employment > 0))
-        counts: Floats = np.column_stack([count[shown] for count in self.counts]).astype(np.float64)
-        means, spreads, excess = _mean_sizes(counts, employment[shown], sector[shown], int(sector.max(initial=0)) + 1)
-        mean, variance = self.unknown * usual, self.unknown * usual**2
-        is_shown = np.zeros(mean.size, bool)
-        for number, count in enumerate(self.counts):
-            mean += count * means[sector, number]
-            variance += count * (excess * spreads[sector, number])
+        fitted = fitted[(self.unknown[fitted] == 0) & (employment[fitted] > 0)]
+        counts: Floats = np.column_stack([count[fitted] for count in self.counts]).astype(np.float64)
+        means, spreads, excess = _mean_sizes(counts, employment[fitted], sector[fitted], int(sector.max(initial=0)) + 1)
+        own = sector[rows]
+        mean, variance = self.unknown[rows] * usual[rows], self.unknown[rows] * usual[rows] ** 2
+        is_shown = np.zeros(rows.size, bool)
+        for number, column in enumerate(self.counts):
+            count = column[rows]
+            mean += count * means[own, number]
+            variance += count * (excess * spreads[number])
             is_shown |= count > 0
-        mean = np.maximum(mean, SMALLEST)
-        return Expectation(
-            np.where(is_shown, mean, np.nan), np.where(is_shown, np.sqrt(np.log1p(variance / mean**2)), np.nan)
-        )
+        mean = np.where(is_shown, np.maximum(mean, SMALLEST), np.nan)
+        return Expectation(mean, np.sqrt(np.log1p(variance / mean**2)))
 
 
 def _mean_sizes(counts: Floats, employment: Floats, sector: Integers, sectors: int) -> tuple[Floats, Floats, float]:
-    """Mean size and variance by sector and class, by weighted least squares; and how much larger the errors are."""
+    """By weighted least squares the mean size by sector and class, its variance by class, and the errors beside that.
+
+    A sector's means are shrunk to the nation's.
+    """
     lows, highs = (np.array(ends, np.float64) for ends in zip(*CLASSES.values(), strict=True))
     national = np.where(highs < UNBOUNDED, (lows + highs) / 2, 1.6 * lows)
     members = [np.flatnonzero(sector == number) for number in range(sectors)]
@@ -121,7 +126,7 @@ def _mean_sizes(counts: Floats, employment: Floats, sector: Integers, sectors: i
         means = np.clip(means, lows, highs)
     error = (employment - np.einsum("ij,ij->i", counts, means[sector])) ** 2
     excess = float(np.median(error * weight)) / _MEDIAN_OF_SQUARE if employment.size else 1.0
-    return means, np.broadcast_to(variance, means.shape).astype(np.float64), max(excess, 0.1)
+    return means, variance, max(excess, 0.1)
 
 
 def _solve(square: Floats, moment: Floats, towards: Floats, strength: Floats) -> Floats:

@@ -4,6 +4,7 @@ Method: `docs/methodology.md`. Metropolitan rows pass through as they are; their
 later, so that all regions come from the same leaves.
 """
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,9 +31,8 @@ def estimate_us(cells: pa.Table, *, previous: pa.Table | None = None) -> Estimat
     A table that already holds estimates is returned as it is. Raises DataError where a cell stands there twice.
     """
     columns = [name for name in contract("region_industry").column_names if name in cells.column_names]
-    is_ours = pc.is_in(cells.column("region_scheme"), pa.array(SCHEMES))
-    ours, others = cells.filter(is_ours), cells.filter(pc.invert(is_ours)).select(columns)
-    is_done = pc.any(pc.is_in(ours.column("employment_status"), pa.array(ESTIMATED))).as_py()
+    ours, others = _of_schemes(cells)
+    is_done = set(pc.unique(ours.column("employment_status")).to_pylist()) & set(ESTIMATED)
     if is_done or not ours.num_rows:
         return Estimated(cells.select(columns), *nothing_found())
     source, year = (ours.column(name)[0].as_py() for name in ("source", "year"))
@@ -43,11 +43,20 @@ def estimate_us(cells: pa.Table, *, previous: pa.Table | None = None) -> Estimat
     completed = completed_rows(ours, posed, solution, held_out.calibration, payroll)
     contradictions = contradiction_rows(posed, solution, ours)
     return Estimated(
-        rows.concat([completed, others]) if others.num_rows else completed,
+        rows.concat([completed, others.select(columns)]) if others.num_rows else completed,
         quality_rows(posed, held_out, source, year),
         contradictions,
         [_summary(source, year, completed, held_out, contradictions.num_rows)],
     )
+
+
+def _of_schemes(cells: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of nation, states and counties, and the others."""
+    positions, schemes = rows.codes(cells.column("region_scheme"))
+    is_ours = np.array([scheme in SCHEMES for scheme in schemes], bool)[positions]
+    if is_ours.all():
+        return cells, cells.slice(0, 0)
+    return cells.filter(pa.array(is_ours)), cells.filter(pa.array(~is_ours))
 
 
 def _summary(source: str, year: int, completed: pa.Table, held_out: HoldOut, contradictions: int) -> str:

@@ -11,8 +11,8 @@ from etl.errors import DataError
 from etl.estimate.bounds import UNBOUNDED
 from etl.estimate.complete import PUBLISHED, Completed, complete
 from etl.estimate.hierarchy import NATION, Grid, Lists
+from etl.estimate.problem import Problem
 from etl.estimate.sizes import SizeClasses
-from etl.estimate.solve import Problem
 from etl.estimate.tree import Floats, Integers
 
 ROUNDING = {"bls_qcew": 0.5}
@@ -40,7 +40,8 @@ def pose(table: pa.Table, previous: pa.Table | None) -> Posed:
     """
     region, region_codes = _sorted_codes(table.column("region_code"))
     industry, industry_codes = _sorted_codes(table.column("industry_code"))
-    order = np.argsort(region * len(industry_codes) + industry, kind="stable")
+    key = region * len(industry_codes) + industry
+    order = np.arange(key.size) if (key[1:] > key[:-1]).all() else np.argsort(key, kind="stable")
     lists = Lists.of(region_codes, industry_codes)
     try:
         grid = Grid.of(lists, region[order], industry[order])

@@ -1,0 +1,57 @@
+"""What each withheld American cell is expected to hold, from its size classes or establishments, payroll and past."""
+
+import numpy as np
+
+from etl.estimate.prior import SMALLEST, Expectation, scale_by_size, size_bins
+from etl.estimate.problem import Problem
+from etl.estimate.tree import Booleans, Floats, Integers
+
+WEIGHT_ABOVE = 3.0
+"""Establishments with which the average size of a wider group counts in that of a narrower one."""
+
+PERSONS_ABOVE = 50.0
+"""The same for pay a head, in persons."""
+
+
+def expectation(problem: Problem, employment: Floats, known: Booleans, free: Integers) -> Expectation:
+    """What each of the `free` cells is expected to hold; `employment` counts where `known`."""
+    establishments = problem.establishments
+    usual = problem.rate(employment, establishments, known, WEIGHT_ABOVE)
+    by_number = np.maximum(establishments * usual, SMALLEST)
+    fitted = np.flatnonzero(known & problem.is_leaf & problem.is_published & (establishments > 0))
+    result = _measured(problem, by_number, employment, fitted, free)
+    if problem.sizes is not None:
+        by_class = problem.sizes.expectation(employment, fitted, free, problem.sector, usual)
+        shown = ~np.isnan(by_class.mean)
+        result = Expectation(np.where(shown, by_class.mean, result.mean), np.where(shown, by_class.scale, result.scale))
+    if (problem.payroll[free] > 0).any():
+        result = result.combined(_measured(problem, _by_payroll(problem, employment, known), employment, fitted, free))
+    if (problem.before[free] > 0).any():
+        result = result.combined(_measured(problem, problem.before, employment, fitted, free))
+    return result
+
+
+def _by_payroll(problem: Problem, employment: Floats, known: Booleans) -> Floats:
+    payroll = np.nan_to_num(problem.payroll)
+    paid = known & (payroll > 0) & (employment > 0)
+    rate = problem.rate(payroll, employment, paid, PERSONS_ABOVE, pay_level(problem, payroll, employment, paid))
+    return np.where(payroll > 0, payroll / rate, np.nan)
+
+
+def pay_level(problem: Problem, payroll: Floats, employment: Floats, paid: Booleans) -> Floats:
+    """Pay a head over all industries of each cell's region, beside the mean of regions; 1 where it is not printed."""
+    total = np.flatnonzero(paid & (problem.industry_up[problem.industry] < 0) & problem.is_published)
+    level = np.ones(int(problem.region.max(initial=0)) + 1)
+    if total.size:
+        mean = payroll[total].sum() / employment[total].sum()
+        level[problem.region[total]] = payroll[total] / employment[total] / mean
+    result: Floats = level[problem.region]
+    return result
+
+
+def _measured(problem: Problem, mean: Floats, employment: Floats, fitted: Integers, free: Integers) -> Expectation:
+    """`mean` for the `free` cells, with the spread it has about the employment of the `fitted` ones."""
+    fitted = fitted[mean[fitted] > 0]
+    scales = scale_by_size(employment[fitted], mean[fitted], problem.establishments[fitted])
+    own = np.where(mean[free] > 0, mean[free], np.nan)
+    return Expectation(own, np.where(np.isnan(own), np.nan, scales[size_bins(problem.establishments[free])]))
