@@ -1,10 +1,10 @@
 """Why a cell changed, told from what the two sides were made from.
 
-A cell whose row is on one side only is *new* or *gone*; where the classification of its source-year or the list of
-regions changed, it is *reclassified* or *region_changed*. A cell on both sides is *source_revised* where a file of its
-source and year changed, else *reclassified* where the industries of its cluster changed, else *region_changed* where
-the links of its region changed, else *method_revised* where the code changed. What is left follows from other files
-(a nation, a neighbouring year): *source_revised*.
+A cell whose row is on one side only is *new* or *gone*; where its source-year is under another classification or
+another vintage of regions on the other side, it is *reclassified* or *region_changed*. A cell on both sides is
+*source_revised* where a file of its source and year changed, else *reclassified* where the industries of its cluster
+changed, else *region_changed* where the links of its region changed, else *method_revised* where the code changed.
+What is left follows from other files (a nation, a neighbouring year): *source_revised*.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +37,12 @@ class Causes:
     def revised(self) -> set[tuple[str | None, int | None]]:
         """(source, year) whose files changed; year None stands for all years of the source."""
         sides = [{(f.dataset, f.url): f for f in side.source_files} for side in (self._old, self._new)]
-        changed = set()
+        changed: set[tuple[str | None, int | None]] = set()
         for key in sides[0].keys() | sides[1].keys():
             files = [side.get(key) for side in sides]
             if files[0] is None or files[1] is None or files[0].sha256 != files[1].sha256:
-                year = next(file.year for file in files if file is not None)
-                changed.add((self._source_of.get(key[0], key[0]), year))
+                source = self._source_of.get(key[0], key[0])
+                changed |= {(source, file.year) for file in files if file is not None}
         return changed
 
     @property
@@ -86,9 +86,9 @@ class Causes:
             return kinds
         if "region_vintage" in rows.column_names:
             listed = _combinations(others, ("source", "year", "region_scheme"))
-            regions = _combinations(others, ("source", "year", *_REGION, "region_vintage"))
+            vintages = _combinations(others, ("source", "year", "region_scheme", "region_vintage"))
             known = _where(rows, ("source", "year", "region_scheme"), lambda key: key in listed)
-            there = _where(rows, ("source", "year", *_REGION, "region_vintage"), lambda key: key in regions)
+            there = _where(rows, ("source", "year", "region_scheme", "region_vintage"), lambda key: key in vintages)
             kinds[known & ~there] = _CODE["region_changed"]
         if "industry_scheme" in rows.column_names:
             schemes = _combinations(others, ("source", "year", "industry_scheme"))

@@ -76,6 +76,12 @@ def _run_suite(
 ) -> list[Checked]:
     from etl.validate.gx import run
 
+    looked_at = {name for one in own.expectations if not one.check for name in one.columns}
+    unknown = sorted(looked_at - set(rows.column_names))
+    if unknown:
+        raise GateError(
+            f"table {own.table} has no column {', '.join(unknown)}, which its suite in expectations/ asks for"
+        )
     checks = {one.check: _check(own.table, one.check, known) for one in own.expectations if one.check}
     frames = {
         "keys": rows.select(contract(own.table).key).to_pandas(strings_to_categorical=True),

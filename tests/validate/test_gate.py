@@ -342,6 +342,7 @@ def _declared(table: str, **changes: object) -> dict[str, Suite]:
         ({"kwargs": {"column": "source", "no_such_argument": 1}}, "not one of Great Expectations"),
         ({"looks_at": "checks"}, "there is no check source"),
         ({"looks_at": "keys", "kwargs": {"column": "licence"}}, "could not be evaluated"),
+        ({"kwargs": {"column": "nonsense"}}, "source has no column nonsense, which its suite"),
     ],
 )
 def test_an_expectation_that_cannot_be_executed_is_an_error(
