@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from measure_cases import AREAS, STATES, TRADED, cell, coverage, generated, nuts, table
 
 from etl.cells import concat
-from etl.measure import Rules, measure_common
+from etl.measure import Rules, measure_common, pool
 from etl.measure import reasons as why
 from etl.measure.draws import draw, seeds, uniforms
 from etl.measure.pairing import nearest
@@ -313,6 +313,13 @@ def test_probabilities_do_not_depend_on_order_and_agree_with_certainty() -> None
     scored = one[one.strong_probability.notna()]
     assert scored.strong_probability.between(0, 1).all()
     assert scored.groupby(scored.is_strong.astype(bool)).strong_probability.mean().diff().iloc[1] > 0.8
+
+
+def test_the_size_of_a_block_of_draws_changes_no_probability(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = american() | british()
+    one = compared(tables)
+    monkeypatch.setattr(pool, "DRAWS_AT_ONCE", 70)
+    assert one.equals(compared(tables))
 
 
 @settings(max_examples=5, deadline=None)

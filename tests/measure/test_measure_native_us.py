@@ -234,6 +234,16 @@ def test_ranks_and_percentiles_follow_the_portal() -> None:
     assert percentiles(np.array([[1.0], [2.0]]), 4, "us_county")[:, 0].tolist() == [13, 38]
 
 
+def test_what_is_below_grade_c_or_in_an_incomplete_set_is_not_ranked() -> None:
+    poor = {("us_state", "01"): [cell(1, 100.0, grade="D"), cell(2, 300.0), cell(101, 50.0)]}
+    rows = measured(table(three_states(replace=poor)), us_state=3)
+    assert rows["us_state", "01", 1]["employment_rank"] is None and rows["us_state", "02", 1]["employment_rank"] == 1
+    assert rows["us_state", "01", 1]["establishments_rank"] == 1, "establishments are no estimate"
+    lacking = {("us_state", "01"): [cell(1, 100.0, is_complete=False)]}
+    rows = measured(table(three_states(replace=lacking)), us_state=3)
+    assert rows["us_state", "02", 1]["employment_rank"] is None
+
+
 def test_wages_stand_on_the_employment_payroll_belongs_to() -> None:
     printed = cell(1, 100.0, employment_reported=40.0, payroll=4000.0, payroll_status="reported")
     estimated = cell(2, 100.0, employment_reported=40.0, payroll=4000.0, payroll_status="estimated")
