@@ -275,8 +275,13 @@ class Concordance:
         return self._take(~np.isnan(self.weight) | (total == 0), scaled)
 
     def dominant(self) -> "Concordance":
-        """Each source code whole to the target of its largest weight, the first between equals; for labels only."""
-        order = np.lexsort((self.target_index, -np.nan_to_num(self.weight), self.source_index))
+        """Each source code whole to the target of its largest weight; for labels only.
+
+        Between equals the shortest code, then the first: of clusters the lower number.
+        """
+        # Shares that are equal but for the rounding of sums are equal.
+        weight = np.round(np.nan_to_num(self.weight), 12)
+        order = np.lexsort((self.target_index, np.char.str_len(self.to_code), -weight, self.source_index))
         _, first = np.unique(self.source_index[order], return_index=True)
         chosen = np.sort(order[first])
         chosen = chosen[~np.isnan(self.weight[chosen])]

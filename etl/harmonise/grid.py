@@ -30,7 +30,7 @@ LINEAR = (
     "entropy",
     "weighted",
 )
-COUNTS = ("members", "missing", "banded", "establishments_missing", "payroll_missing")
+COUNTS = ("members", "missing", "coarse", "banded", "establishments_missing", "payroll_missing")
 SQUARES = ("below", "above", "half_width")
 
 Statuses = npt.NDArray[np.int8]
@@ -47,8 +47,9 @@ class Grid:
     LINEAR: `reported` and `known` (best) employment of the members that have one, hard bounds `low` and `high` (inf:
     none), `room` what unallocated employment could add, establishments, payroll; `own`, `sure`, `entropy`: employment
     times these shares; `weighted`: employment that came through a shift of boundaries. COUNTS: members; members without
-    an employment, establishments, payroll; members with a band. SQUARES: squared half-widths of bands and of doubt.
-    `status`, `payroll_status`: the last in STATUSES among the members. `is_complete`: by region.
+    an employment, establishments, payroll; members with a band; `coarse`: shares of what no publisher gives by class.
+    SQUARES: squared half-widths of bands and of doubt. `status`, `payroll_status`: the last in STATUSES among the
+    members. `is_complete`: by region.
     """
 
     regions: list[Region]

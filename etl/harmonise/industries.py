@@ -34,6 +34,8 @@ MEASURES = {
 }
 """Measures of the ledger and the sums that hold them."""
 
+CLASS_DIGITS = len("10.11")
+
 ROUNDING = 1e-9
 """Part of a total under which a remainder is the rounding of sums."""
 
@@ -110,7 +112,7 @@ def _key(leaves: SourceYear, pairs: Pairs) -> Integers:
     return result
 
 
-def _put(grid: Grid, name: str, key: Integers, values: Floats) -> None:
+def _put(grid: Grid, name: str, key: Integers, values: Floats | Booleans) -> None:
     grid.sums[name] += sums(key, values, grid.status.size).reshape(grid.status.shape)
 
 
@@ -166,6 +168,8 @@ def _add_statuses(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
     key, row = _key(leaves, pairs)[counts], pairs.row[counts]
     status = leaves.status[row]
     is_share = (pairs.weight[counts] < 1) & (leaves.amounts["employment"][row] != 0)
+    is_class = np.array([len(code) == CLASS_DIGITS for code in leaves.industries])[leaves.industry[row]]
+    _put(grid, "coarse", key, (status == MODELLED) | (is_share & ~is_class))
     status = np.where(is_share & (status < MODELLED), np.int8(MODELLED), status)
     _raise_to(grid.status, key, status)
     _raise_to(grid.payroll_status, key, leaves.payroll_status[row])

@@ -121,19 +121,20 @@ def _grades(
 ) -> pa.Array:
     """The grade of each figure, null without one; one lower where over a fifth came through a shift of boundaries.
 
-    A: printed or exact, and nothing unallocated could add to it; B, C: doubt within 10 %, 35 % of the figure; C also
-    with an own share of at least one half; D otherwise. Doubt of a modelled figure is half its hard bounds; of another
-    the bands of its members and the parts of what is not allocated.
+    A: printed, exact or by the publisher's own four-digit classes, and nothing unallocated could add to it; B, C: doubt
+    within 10 %, 35 % of the figure; C also with an own share of at least one half; D otherwise. Doubt of a figure made
+    from coarser industries is half its hard bounds; of another the bands of its members and the parts of what is not
+    allocated.
     """
-    doubt = np.sqrt(flat["half_width"])
-    doubt = np.where(status == MODELLED, (high - low) / 2, doubt)
+    is_coarse = flat["coarse"] > 0
+    doubt = np.where(is_coarse, (high - low) / 2, np.sqrt(flat["half_width"]))
     is_zero = (employment == 0) & (doubt == 0)
     share = np.divide(doubt, employment, out=np.full(doubt.shape, np.inf), where=employment > 0)
     share[is_zero] = 0.0
     level = np.full(share.shape, 3)
     level[(share <= WITHIN_C) | (own >= OWN_SHARE_C)] = 2
     level[share <= WITHIN_B] = 1
-    level[(status < BOUNDED) & (share == 0)] = 0
+    level[((status < BOUNDED) | ((status == MODELLED) & ~is_coarse)) & (share == 0)] = 0
     level = np.minimum(level + (np.nan_to_num(boundary) > BOUNDARY_SHARE), 3)
     indices = pa.array(level.astype(np.int32), mask=np.isnan(employment))
     return pa.DictionaryArray.from_arrays(indices, pa.array(GRADES, pa.string()))

@@ -98,9 +98,9 @@ def archived(shared: Path, source: str, years: Iterable[int], kinds: Collection[
     folder.mkdir(exist_ok=True)
     found = []
     for dataset in DATASETS.values():
-        if dataset.source != source:
-            continue
-        for request in dataset.requests(years):
+        asked = list(dataset.requests(years)) if dataset.source == source else []
+        while asked:
+            request = asked.pop(0)
             row = listed.get(key(request.url))
             if row is None or (kinds and request.kind not in kinds):
                 continue
@@ -109,18 +109,18 @@ def archived(shared: Path, source: str, years: Iterable[int], kinds: Collection[
                 unpacked = folder / row["sha256"]
                 unpacked.write_bytes(gzip.decompress(path.read_bytes()))
                 path = unpacked
-            found.append(
-                ArchivedFile(
-                    request.dataset,
-                    request.url,
-                    request.kind,
-                    request.content,
-                    request.year,
-                    row["sha256"],
-                    path.stat().st_size,
-                    path,
-                )
+            file = ArchivedFile(
+                request.dataset,
+                request.url,
+                request.kind,
+                request.content,
+                request.year,
+                row["sha256"],
+                path.stat().st_size,
+                path,
             )
+            found.append(file)
+            asked += dataset.follow(file)
     return found
 
 

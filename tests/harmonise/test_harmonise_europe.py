@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from etl.errors import SourceFormatError
 from etl.harmonise import Harmonised, coverage, harmonise
 from etl.harmonise.placement import CODES, placement
+from etl.harmonise.published import nace2_cluster_equal
 from etl.reference.nace import nace_section
 
 REGION = "nuts2:DE21"
@@ -293,3 +294,27 @@ def test_clusters_of_a_sum_of_regions_are_the_sums_of_their_clusters(first: list
     for cluster in (-1, *CODES):
         both = [apart[f"nuts2:{code}", cluster]["employment_reported"] for code in ("DE21", "DE22")]
         assert sum(both) == pytest.approx(together["nuts2:DE21", cluster]["employment_reported"], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.shared
+def test_great_britain_by_the_plain_table_is_as_measured(shared: Path) -> None:
+    """2021, primary clusters of the unweighted table: 12.57 million traded, 17.68 million local (farms apart)."""
+    cells = published_cells(shared, "uk_bres", 2021)
+    leaves = cells.filter(cells.column("is_leaf"))
+    moved = (
+        nace2_cluster_equal().dominant().apply(leaves.column("industry_code"), leaves.column("employment").to_numpy())
+    )
+    totals = dict(zip(nace2_cluster_equal().dominant().targets.astype(int).tolist(), moved.amounts[0], strict=True))
+    assert sum(amount for code, amount in totals.items() if 0 < code < 100) == 12_571_210
+    assert sum(amount for code, amount in totals.items() if code > 100) == 17_684_970
+    assert moved.unmapped.sum() == 0
+
+
+@pytest.mark.shared
+def test_great_britain_by_class_is_grade_a(shared: Path) -> None:
+    result = harmonise(published_cells(shared, "uk_bres", 2021), 2021)
+    table = result.region_cluster.to_pandas()
+    assert table.region_code.nunique() == 40
+    assert table.employment_reported.sum() == pytest.approx(30_941_315)
+    assert set(table[table.employment > 0].grade) == {"A"}
+    assert all(row["covered_share"] == 1 for row in result.coverage.to_pylist())

@@ -317,3 +317,14 @@ def test_plain_strings_and_dictionaries_give_the_same() -> None:
         }
     )
     assert harmonise(coded, 2019).region_cluster.equals(harmonise(table, 2019).region_cluster)
+
+
+@pytest.mark.shared
+def test_every_code_of_qcew_maps(shared: Path) -> None:
+    """After the declared fix of its construction codes; its total counts what the site's own covers less farms."""
+    cells = published_cells(shared, "bls_qcew", 2019)
+    result = harmonise(cells, 2019)
+    total = cells.filter(pc.equal(cells.column("industry_code"), "00")).column("employment_reported")
+    table = result.region_cluster.to_pandas()
+    assert table.employment_reported.sum() == pc.sum(total).as_py() == 126_358_746
+    assert (table.groupby("region_code", observed=True).size() == 69).all()

@@ -1,0 +1,12 @@
+"""docs/concordances.md is what the tables say."""
+
+from pathlib import Path
+
+from etl.harmonise.report import report
+
+PAGE = Path(__file__).parents[2] / "docs" / "concordances.md"
+
+
+def test_the_page_is_not_stale() -> None:
+    """Write it again with: python -c "from etl.harmonise.report import report; print(report(), end='')"."""
+    assert PAGE.read_text("utf-8") == report()
