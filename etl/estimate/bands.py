@@ -39,8 +39,9 @@ class Calibration:
 
     @classmethod
     def of(cls, distance: Floats, stratum: Integers) -> "Calibration":
-        """From the distances of held-out truths to their estimates, in standard deviations."""
-        width, enough = np.full(STRATA, NORMAL), np.zeros(STRATA, bool)
+        """From the distances of held-out truths to their estimates, in standard deviations; strata with few borrow from all."""
+        over_all = float(np.quantile(distance, COVERAGE)) if distance.size >= ENOUGH else NORMAL
+        width, enough = np.full(STRATA, over_all), np.zeros(STRATA, bool)
         for number in range(STRATA):
             own = distance[stratum == number]
             enough[number] = own.size >= ENOUGH
@@ -64,7 +65,7 @@ def remaining_deviation(solution: Solution) -> Floats:
     for parent in solution.parents:
         member = parent >= 0
         total = np.bincount(parent[member], solution.variance[member], minlength=parent.size)[np.maximum(parent, 0)]
-        share = np.divide(solution.variance, total, out=np.zeros_like(total), where=member & (total > 0))
+        share = np.divide(solution.variance, total, out=np.zeros(total.size), where=member & (total > 0))
         remaining *= 1.0 - share
     # A cell that is pinned by sums which are themselves uncertain keeps some of its variance.
     result: Floats = np.sqrt(np.maximum(remaining, 0.01 * solution.variance))
