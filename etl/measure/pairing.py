@@ -1,6 +1,6 @@
 """Which source-years stand on each side of a comparison."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,25 +32,22 @@ def choose_sides(
 ) -> tuple[Side | None, Side | None]:
     """The American and the European side of a year's comparison at a level, each by its year nearest to `year`.
 
-    One source speaks for the whole of the USA and one for each European country: the first of the precedence list
-    that has it in that year. None where a side has no such regions within the window.
+    One source speaks for the whole of the USA and one for each European region: the first of the precedence list that
+    has it in that year. None where a side has no such regions within the window.
     """
     american: dict[int, str] = {}
-    european: dict[int, dict[str, list[str]]] = {}
+    european: set[int] = set()
     for source in rules.precedence:
         for (name, y), grid in sorted(grids.items()):
-            if name != source:
-                continue
-            if american_panel(source, grid, level) is not None:
+            if name == source and american_panel(source, grid, level) is not None:
                 american.setdefault(y, source)
-            taken = {country for countries in european.get(y, {}).values() for country in countries}
-            if countries := sorted(countries_of(grid, level) - taken):
-                european.setdefault(y, {})[source] = countries
+            if name == source and countries_of(grid, level):
+                european.add(y)
     american_year = nearest(american, year, rules.common_year_window)
     european_year = nearest(european, year, rules.common_year_window)
     return (
         None if american_year is None else _american(grids, level, american_year, american[american_year]),
-        None if european_year is None else _european(grids, level, european_year, european[european_year]),
+        None if european_year is None else _european(grids, level, european_year, rules.precedence),
     )
 
 
@@ -64,11 +61,17 @@ def _american(grids: Mapping[SourceYear, Grid], level: str, year: int, source: s
     return Side(panel, year, ((source, year),), (Area("US", "US", nation),))
 
 
-def _european(grids: Mapping[SourceYear, Grid], level: str, year: int, sources: Mapping[str, list[str]]) -> Side | None:
-    panels, areas = [], []
-    for source, countries in sources.items():
-        grid = grids[source, year]
-        panels.append(european_panel(source, grid, level, countries))
-        areas += [country_area(grid, country) for country in countries]
-    origins = tuple((source, year) for source in sources)
-    return Side(stack(panels), year, origins, tuple(sorted(areas, key=lambda area: area.code)))
+def _european(grids: Mapping[SourceYear, Grid], level: str, year: int, precedence: Sequence[str]) -> Side:
+    panels: list[Panel] = []
+    taken: set[str] = set()
+    for source in precedence:
+        grid = grids.get((source, year))
+        if grid is not None and (countries := countries_of(grid, level)):
+            panel = european_panel(source, grid, level, countries).without(taken)
+            panels.append(panel)
+            taken |= set(panel.region)
+    panel = stack(panels)
+    origins = tuple((source, year) for source in dict.fromkeys(panel.source))
+    by_source = {source: grids[source, year] for source, _ in origins}
+    countries = {region[:2] for region in panel.region}
+    return Side(panel, year, origins, tuple(country_area(panel, by_source, country) for country in sorted(countries)))

@@ -1,6 +1,6 @@
 """The regions of one comparable level, both sides of the Atlantic, stacked for the common rule."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,6 +37,21 @@ class Panel:
     def employment(self) -> Floats:
         """Employment (n, 51)."""
         return self.amounts["employment"]
+
+    def without(self, regions: Collection[str]) -> "Panel":
+        """The panel less the regions with these codes."""
+        kept = np.array([region not in regions for region in self.region], np.bool_)
+        return Panel(
+            source=self.source[kept],
+            scheme=self.scheme[kept],
+            region=self.region[kept],
+            vintage=self.vintage[kept],
+            is_complete=self.is_complete[kept],
+            amounts={name: values[kept] for name, values in self.amounts.items()},
+            establishments=self.establishments[kept],
+            own_share=self.own_share[kept],
+            grade=self.grade[kept],
+        )
 
     @property
     def keys(self) -> list[str]:
@@ -104,16 +119,21 @@ def european_panel(source: str, grid: Grid, level: str, countries: Iterable[str]
     return stack(parts)
 
 
-def country_area(grid: Grid, country: str) -> Area:
-    """A country's traded employment: its national row, else the sum of its NUTS 2 regions, named by what lacks."""
-    at = grid.position("nuts0", country)
-    employment = grid.amounts("employment")[:, TRADED]
-    if at is not None:
-        return Area(country, country, employment[at])
-    rows = np.array([i for i in grid.rows_of("nuts2") if grid.regions[i][:2] == country], np.int64)
-    lacking = sorted(nuts_codes(2, {country}) - set(grid.regions[rows]))
+def country_area(panel: Panel, grids: Mapping[str, Grid], country: str) -> Area:
+    """A country's traded employment, named by the regions it lacks.
+
+    Its national row where one source has it and speaks for all of its regions, else the sum of its regions.
+    """
+    own = np.flatnonzero([region[:2] == country for region in panel.region])
+    sources = set(panel.source[own])
+    grid = grids[sources.pop()] if len(sources) == 1 else None
+    at = None if grid is None else grid.position("nuts0", country)
+    if grid is not None and at is not None:
+        return Area(country, country, grid.amounts("employment")[at, TRADED])
+    level = int(str(panel.scheme[own[0]]).removeprefix("nuts"))
+    lacking = sorted(nuts_codes(level, {country}) - set(panel.region[own[panel.is_complete[own]]]))
     name = f"{country} without {', '.join(lacking)}" if lacking else country
-    return Area(country, name, employment[rows].sum(axis=0))
+    return Area(country, name, panel.employment[own].sum(axis=0))
 
 
 def nuts_codes(level: int, countries: Iterable[str]) -> set[str]:

@@ -34,6 +34,8 @@ def region_total(grid: Grid, is_strong: Flags | None, is_known: Flags | None) ->
     is_printed = np.abs(total - reported) <= 1e-6 * np.maximum(reported, 1.0)
     status, exact = _status(grid, is_printed, np.isnan(total))
     low, high = grid.amounts("employment_low").sum(axis=1), grid.amounts("employment_high").sum(axis=1)
+    # What is printed is there, whichever cluster it belongs to.
+    low = np.fmin(np.fmax(low, reported), np.where(np.isnan(total), high, total))
     strength = np.full(len(total), np.nan)
     if is_strong is not None and is_known is not None:
         strength = cluster_strength(employment[:, TRADED], is_strong[:, TRADED], is_known[:, TRADED])

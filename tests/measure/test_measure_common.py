@@ -111,7 +111,8 @@ def test_level_l_puts_fifty_states_beside_great_britains_nuts_1() -> None:
     rows = compared(american() | british())
     level = rows[rows.level.eq("L")]
     assert level.groupby("region_scheme").region_code.nunique().to_dict() == {"nuts1": 11, "us_state": 50}
-    assert set(level.reference_area) == {"US + UK without UKN0"}
+    assert set(level.reference_area) == {"US + UK without UKN"}
+    assert set(rows[rows.level.eq("M")].reference_area) == {"US + UK without UKN0"}
     assert level.is_strong.notna().sum() == (level.location_quotient.notna() & level.grade.ne("D")).sum() > 0
     assert 0.08 < level.is_strong.dropna().mean() < 0.3
     is_british = level.region_scheme.eq("nuts1")
@@ -214,15 +215,15 @@ def test_one_source_speaks_for_a_region() -> None:
         nation=None,
     )
     rows = compared(american() | qcew | british() | {("eurostat_sbs", 2019): europe})
-    sources = rows.groupby(
-        rows.region_code.str[:2].where(rows.region_scheme.str.startswith("nuts"), "US")
-    ).source.unique()
-    assert {country: list(found) for country, found in sources.items()} == {
+    level = rows[rows.level.eq("L")].drop_duplicates("region_code").set_index("region_code")
+    sources = level.groupby(level.index.str[:2].where(level.region_scheme.eq("nuts1"), "US")).source.unique()
+    assert {area: sorted(found) for area, found in sources.items()} == {
         "US": ["census_cbp"],
         "DE": ["eurostat_sbs"],
-        "UK": ["uk_bres"],
+        "UK": ["eurostat_sbs", "uk_bres"],
     }
-    assert set(rows.reference_area) == {"US + DE + UK without UKN0"}
+    assert level[level.index.str.startswith("UK") & level.source.eq("eurostat_sbs")].index.tolist() == ["UKN"]
+    assert set(rows.reference_area) == {"US + DE + UK"}
     only = compared(qcew | british())
     assert set(only[only.region_scheme.eq("us_state")].source) == {"bls_qcew"}
     unlisted = {("fr_urssaf", 2019): _renamed(british()["uk_bres", 2019], "fr_urssaf")}
