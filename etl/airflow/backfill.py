@@ -31,7 +31,12 @@ def backfill_dag() -> DAG:
         start_date=datetime(2020, 1, 1, tzinfo=UTC),
         max_active_runs=1,
         max_active_tasks=nights.backfill_builds,
-        default_args={"priority_weight": 1, "weight_rule": "absolute", **retried(nights, 3)},
+        default_args={
+            "priority_weight": 1,
+            "weight_rule": "absolute",
+            "on_failure_callback": on_failure,
+            **retried(nights, 3),
+        },
         params={
             "first": Param(1998, title="First year", **year),
             "last": Param(2023, title="Last year", **year),
@@ -59,7 +64,6 @@ def backfill_dag() -> DAG:
             nights.backfill_builds,
             execution_timeout=None,
             priority_weight=1,
-            on_failure_callback=on_failure,
         )
         day = task(task_id="day", trigger_rule="none_failed")(_day)()
         measured = publishing_tasks(day, nights, priority_weight=1, execution_timeout=None)

@@ -1,7 +1,6 @@
 """The publishing deadline: what is told, and when, if the night's snapshot is not there."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
@@ -22,7 +21,7 @@ def deadline_dag() -> DAG:
         dag_id="publishing_deadline",
         description="Tell people when the night's snapshot is not published by the deadline.",
         schedule=CronTriggerTimetable(nights.deadline_cron, timezone="UTC"),
-        start_date=datetime(2020, 1, 1, tzinfo=UTC),
+        # No start date: the first look is at the first deadline to come, not at one before the installation.
         catchup=False,
         tags=["clusterbridge"],
         doc_md=deadline_dag.__doc__,

@@ -36,7 +36,7 @@ def ingest_dag(side: steps.Side) -> DAG:
         catchup=False,
         # More than one: a backfill of past days never keeps the nightly run from starting.
         max_active_runs=4,
-        default_args={"execution_timeout": SHORT, **retried(nights, 3)},
+        default_args={"execution_timeout": SHORT, "on_failure_callback": on_failure, **retried(nights, 3)},
         deadline=DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=nights.window,
@@ -50,7 +50,7 @@ def ingest_dag(side: steps.Side) -> DAG:
             task(
                 task_id="fetch",
                 map_index_template="{{ task.op_kwargs['group'] | join(', ') }}",
-                **retried(nights, 6) | {"execution_timeout": nights.fetch_limit + SHORT},
+                **retried(nights, nights.retries) | {"execution_timeout": nights.fetch_limit + SHORT},
             )(steps.fetch)
             .partial(key=KEY, started=STARTED)
             .expand(group=groups)
@@ -78,8 +78,6 @@ def built_units(units: Any, key: Any, started: str | None, nights: Nights, at_on
 
 def _deliver(key: str, side: steps.Side) -> Iterator[Metadata]:
     told = steps.delivery(key, side)
-    missing = told["stale"] | dict.fromkeys(told["unbuilt"], "not built")
-    if missing and told["freshness"] != "archive":
-        lines = "; ".join(f"{name}: {problem}" for name, problem in missing.items())
-        alert(f"ingest_{side} of {key} is delivered, though not whole", lines)
+    if told["unbuilt"] and told["freshness"] != "archive":
+        alert(f"ingest_{side} of {key} is delivered, though not all of it is built", ", ".join(told["unbuilt"]))
     yield Metadata(RAW[side], told)

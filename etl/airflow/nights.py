@@ -23,8 +23,9 @@ class Nights:
     `start`, `deadline`: when a night begins, and when its snapshot is to be published (UTC). `stale`: whether a side
     that is down is delivered as it was, or waited for. `alerts`: where alerts go, separated by commas: log,
     mail:ADDRESS, an https address. `builds`, `backfill_builds`: source-years that one run builds at a time.
-    `retry_seconds`: before the first further try, doubled each time. `release_hours`: how long a refused snapshot
-    waits for a person. `url`, `user`, `password`: Airflow's API, for the notes of runs and for `airflow backfill`.
+    `retry_seconds`, `retries`: before the first further try at a publisher (doubled each time), and how many there
+    are. `release_hours`: how long a refused snapshot waits for a person. `url`, `user`, `password`: Airflow's API, for
+    the notes of runs and for `airflow backfill`.
     """
 
     start: str = "02:00"
@@ -34,6 +35,7 @@ class Nights:
     builds: int = 2
     backfill_builds: int = 1
     retry_seconds: int = 30
+    retries: int = 6
     release_hours: int = 20
     url: str = ""
     user: str = ""

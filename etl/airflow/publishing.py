@@ -85,7 +85,7 @@ def _measure(key: str) -> steps.Json:
     except NothingAvailableError as error:
         if not is_past(day_of_key(key)):
             raise
-        _note(f"Nothing known on that day: {error}")
+        _note(str(error))
         raise AirflowSkipException(str(error)) from error
 
 

@@ -1,0 +1,97 @@
+"""Settings of the nights, partition keys, and what is tried again."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import requests
+
+from etl.airflow.nights import Nights, OutOfTimeError, day_of_key, is_past, time_left, today
+from etl.errors import DataError, GateError, NothingAvailableError, SourceFormatError, TransientError, UsageError
+
+
+def test_settings_come_from_the_environment() -> None:
+    nights = Nights.from_environment(
+        {
+            "CLUSTERBRIDGE_AIRFLOW_START": "23:30",
+            "CLUSTERBRIDGE_AIRFLOW_DEADLINE": "05:00",
+            "CLUSTERBRIDGE_AIRFLOW_BUILDS": "3",
+            "CLUSTERBRIDGE_AIRFLOW_ALERTS": "log, mail:a@example.org,https://hooks.example.org/x",
+        }
+    )
+    assert (nights.cron, nights.deadline_cron) == ("30 23 * * *", "0 5 * * *")
+    assert nights.window == timedelta(hours=5, minutes=30)
+    assert nights.builds == 3
+    assert nights.channels == ("log", "mail:a@example.org", "https://hooks.example.org/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("START", "2 o'clock"),
+        ("DEADLINE", "25:00"),
+        ("BUILDS", "0"),
+        ("RETRIES", "-1"),
+        ("STALE", "perhaps"),
+        ("ALERTS", "pigeon"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"CLUSTERBRIDGE_AIRFLOW_{name}"):
+        Nights.from_environment({f"CLUSTERBRIDGE_AIRFLOW_{name}": value})
+
+
+def test_the_line_s_own_settings_do_not_mind_those_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    from etl.settings import Settings
+
+    monkeypatch.setenv("CLUSTERBRIDGE_AIRFLOW_ALERTS", "log")
+    assert Settings().workers == 2
+
+
+def test_a_partition_key_is_a_day_that_has_come() -> None:
+    assert day_of_key("2024-02-29") == date(2024, 2, 29)
+    assert is_past(date(2024, 2, 29)) and not is_past(today())
+    for key in ("", "None", "2026-13-01", (today() + timedelta(days=1)).isoformat()):
+        with pytest.raises(UsageError):
+            day_of_key(key)
+
+
+def test_a_phase_ends_in_time_for_the_deadline_but_only_tonight() -> None:
+    started = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+    assert 0 < time_left(today(), started, timedelta(minutes=11)) <= 60
+    with pytest.raises(OutOfTimeError):
+        time_left(today(), started, timedelta(minutes=9))
+    assert time_left(today() - timedelta(days=1), started, timedelta(minutes=9)) > 1e9
+    assert time_left(today(), None, timedelta(minutes=9)) > 1e9
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (TransientError("x"), "retry"),
+        (requests.ConnectionError("x"), "retry"),
+        (requests.HTTPError("x"), "retry"),
+        (TimeoutError("x"), "retry"),
+        (DataError("x"), "fail"),
+        (SourceFormatError("x"), "fail"),
+        (GateError("x"), "fail"),
+        (UsageError("x"), "fail"),
+        (NothingAvailableError("x"), "fail"),
+        (OutOfTimeError("x"), "fail"),
+        (ValueError("x"), "fail"),
+        (KeyError("x"), "fail"),
+        (RuntimeError("x"), "default"),
+        (MemoryError(), "default"),
+    ],
+)
+def test_transient_errors_are_tried_again_and_wrong_data_fail_at_once(error: Exception, action: str) -> None:
+    from etl.airflow.retries import POLICY
+
+    assert POLICY.evaluate(error, 1, 3).action.value == action
+
+
+def test_a_task_that_took_too_long_is_not_tried_again() -> None:
+    from airflow.sdk.exceptions import AirflowTaskTimeout
+
+    from etl.airflow.retries import POLICY
+
+    assert POLICY.evaluate(AirflowTaskTimeout(), 1, 3).action.value == "fail"
