@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from etl.compatible import compatible_views
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import json_bytes, manifest_json_schema
 from etl.schema import Column, Contract
@@ -36,6 +37,7 @@ def documents(draft: Draft, parts: Mapping[str, Part], version: str) -> dict[str
     """Return all documents of a snapshot by path. They hold nothing of the run: equal content, equal bytes."""
     return {
         **draft.documents,
+        **compatible_views(),
         "manifest.schema.json": manifest_json_schema(),
         "datapackage.json": json_bytes(data_package(draft, parts, version)),
         "catalogue.jsonld": json_bytes(dcat_record(draft, parts, version)),
