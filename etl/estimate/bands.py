@@ -39,7 +39,7 @@ class Calibration:
 
     @classmethod
     def of(cls, distance: Floats, stratum: Integers) -> "Calibration":
-        """From the distances of held-out truths to their estimates, in standard deviations; strata with few borrow from all."""
+        """From the distances of held-out truths to their estimates, in standard deviations; the few borrow from all."""
         over_all = float(np.quantile(distance, COVERAGE)) if distance.size >= ENOUGH else NORMAL
         width, enough = np.full(STRATA, over_all), np.zeros(STRATA, bool)
         for number in range(STRATA):

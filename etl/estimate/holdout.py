@@ -17,7 +17,7 @@ from etl.estimate.tree import Booleans, Floats, Integers
 from etl.sources.census_disclosure import RANGES
 
 SEED = 20_190_312
-SHARE = 0.06
+SHARE = 0.1
 """Share of the printed leaves that is hidden."""
 
 LARGEST = 250_000

@@ -1,7 +1,7 @@
 """Bounded raking: move estimates as little as their spread allows until every tree of sums adds up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from etl.estimate.tree import Booleans, Floats, Integers, Level, levels
 
 INNER = 4
 """Times that what a member at its bound could not take is offered to the others of its sum."""
+
+LEAST_GIVE = 0.5
+"""Persons by which a cell gives way at least where cells give way by their value."""
 
 RELAXATION = 1.3
 """How much of a difference is shared out while several trees pull at the cells; beyond 1 they settle in half the
@@ -54,84 +57,101 @@ class Raker:
     def rake(self, values: Floats, spread: Floats | None, sweeps: int, tolerance: float = 0.05) -> Floats:
         """See `rake`."""
         result = np.clip(values, self._low, self._high)
-        more = RELAXATION if len(self._trees) > 1 else 1.0
+        trees = [[groups.giving(spread) for groups in tree] for tree in self._trees]
+        more = RELAXATION if len(trees) > 1 else 1.0
         for sweep in range(sweeps):
-            for number in range(len(self._trees)):
-                if number == 1 and self._largest_gap(result) <= tolerance:
+            for number, tree in enumerate(trees):
+                if number == 1 and _largest_gap(result, trees[1:]) <= tolerance:
                     break
-                self._fit(result, number, spread, is_first=sweep == 0, more=more)
-        self._fit(result, 0, spread, is_first=sweeps == 0, more=1.0)
+                self._fit(result, tree, self._tied_elsewhere[number], is_first=sweep == 0, more=more)
+        self._fit(result, trees[0], self._tied_elsewhere[0], is_first=sweeps == 0, more=1.0)
         return result
 
-    def _fit(self, values: Floats, number: int, spread: Floats | None, *, is_first: bool, more: float) -> None:
+    def _fit(
+        self, values: Floats, tree: "list[_Groups]", is_tied_elsewhere: Booleans, *, is_first: bool, more: float
+    ) -> None:
         """Make one tree add up: its free sums follow their members, then members follow their sums.
 
         A sum that another tree has moved meets its members half way, as far as both give way.
         """
-        for groups in reversed(self._trees[number]):
+        for groups in reversed(tree):
             cells = groups.level.parent[groups.free_sums]
             total = groups.level.sum(values)[groups.free_sums]
             if not is_first:
-                share = groups.own_share(values, spread)
-                total = np.where(
-                    self._tied_elsewhere[number][cells], values[cells] + share * (total - values[cells]), total
-                )
+                met = values[cells] + groups.own_share(values) * (total - values[cells])
+                total = np.where(is_tied_elsewhere[cells], met, total)
             values[cells] = np.clip(total, self._low[cells], self._high[cells])
-        for groups in self._trees[number]:
-            groups.share_out(values, spread, more=more)
+        for groups in tree:
+            groups.share_out(values, more)
 
-    def _largest_gap(self, values: Floats) -> float:
-        """Of all trees but the first."""
-        others = [groups.level for tree in self._trees[1:] for groups in tree]
-        gaps = [np.abs(values[level.parent] - level.sum(values)).max(initial=0.0) for level in others]
-        return float(max(gaps, default=0.0))
+
+def _largest_gap(values: Floats, trees: "Sequence[list[_Groups]]") -> float:
+    others = [groups.level for tree in trees for groups in tree]
+    gaps = [np.abs(values[level.parent] - level.sum(values)).max(initial=0.0) for level in others]
+    return float(max(gaps, default=0.0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """A level reduced to what is free, with the bounds of its members; `free_sums`: groups whose sum is free itself."""
+    """A level reduced to what is free, with the bounds of its members; `free_sums`: groups whose sum is free itself.
+
+    `give`: how far members give way, `share`: how much of a difference the free sums take upon themselves; None where
+    both go by the values of the moment.
+    """
 
     level: Level
     low: Floats
     high: Floats
     free_sums: Integers
+    give: Floats | None = None
+    share: Floats | None = None
 
     @classmethod
     def of(cls, level: Level, is_free: Booleans, low: Floats, high: Floats) -> "_Groups":
         level = level.reduced(is_free, low)
         return cls(level, low[level.child], high[level.child], np.flatnonzero(is_free[level.parent]))
 
-    def own_share(self, values: Floats, spread: Floats | None) -> Floats:
+    def giving(self, spread: Floats | None) -> "_Groups":
+        """The same groups, whose cells give way by `spread`."""
+        if spread is None:
+            return self
+        return replace(self, give=spread[self.level.child], share=self._share_of(spread))
+
+    def own_share(self, values: Floats) -> Floats:
         """For the free sums, how much of a difference to their members they take upon themselves."""
-        give = np.maximum(values, 0.5) if spread is None else spread
-        own = give[self.level.parent[self.free_sums]]
-        members = np.bincount(self.level.group, give[self.level.child], minlength=self.level.parent.size)[
-            self.free_sums
-        ]
+        return self._share_of(np.maximum(values, LEAST_GIVE)) if self.share is None else self.share
+
+    def _share_of(self, give: Floats) -> Floats:
+        level = self.level
+        own = give[level.parent[self.free_sums]]
+        members = np.bincount(level.group, give[level.child], minlength=level.parent.size)[self.free_sums]
         share: Floats = own / np.maximum(own + members, 1e-300)
         return share
 
-    def share_out(self, values: Floats, spread: Floats | None, *, more: float) -> None:
-        """Give each group's difference, times `more`, to its members by their spread, within their bounds."""
-        own = values[self.level.child]
-        give = np.maximum(own, 0.5) if spread is None else spread[self.level.child]
-        target = values[self.level.parent]
-        difference = more * (target - self.level.sum(values))
+    def share_out(self, values: Floats, more: float) -> None:
+        """Give each group's difference, times `more`, to its members as they give way, within their bounds."""
+        level, groups = self.level, self.level.parent.size
+        own = values[level.child]
+        give = np.maximum(own, LEAST_GIVE) if self.give is None else self.give
+        target = values[level.parent]
+        difference = more * (target - level.fixed - np.bincount(level.group, own, minlength=groups))
         for attempt in range(INNER + 1):
             is_open = np.abs(difference) > CLOSE * (1.0 + np.abs(target))
-            members = np.flatnonzero(is_open[self.level.group])
+            members = np.flatnonzero(is_open[level.group])
             if not members.size:
                 break
-            group, low, high, now = self.level.group[members], self.low[members], self.high[members], own[members]
-            room = np.where(difference[group] > 0, high - now, now - low)
+            group, now, low, high = level.group[members], own[members], self.low[members], self.high[members]
+            is_up = (difference > 0)[group]
+            bound = np.where(is_up, high, low)
             # What is left where members reach their bounds one after the other goes by room, which ends it at once.
-            weight = room if attempt == INNER else np.where(room > 0, give[members], 0.0)
-            total = np.bincount(group, weight, minlength=self.level.parent.size)
+            weight = np.abs(bound - now) if attempt == INNER else np.where(bound != now, give[members], 0.0)
+            total = np.bincount(group, weight, minlength=groups)
             rate = np.divide(difference, total, out=np.zeros_like(difference), where=total > 0)
-            moved = np.clip(now + rate[group] * weight, low, high)
-            difference -= np.bincount(group, moved - now, minlength=self.level.parent.size)
+            moved = now + rate[group] * weight
+            moved = np.where(is_up, np.minimum(moved, bound), np.maximum(moved, bound))
+            difference -= np.bincount(group, moved - now, minlength=groups)
             own[members] = moved
-        values[self.level.child] = own
+        values[level.child] = own
 
 
 def _tied(tree: list[Level], cells: int) -> Booleans:

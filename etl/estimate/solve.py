@@ -12,10 +12,10 @@ from etl.estimate.problem import Problem, place_of
 from etl.estimate.rake import Raker
 from etl.estimate.tree import Booleans, Floats, Integers
 
-FIRST_SWEEPS = 3
+FIRST_SWEEPS = 2
 """Sweeps in which cells give way by their variance, which is the most accurate."""
 
-SWEEPS = 6
+SWEEPS = 4
 """Further sweeps, in which they give way by the room between their bounds, which closes what is left soonest."""
 
 MOST_ROOM = 1e6
@@ -68,7 +68,7 @@ def _adjusted(problem: Problem, tight: Tightened, value: Floats, variance: Float
     raker = Raker(low, high, tight.trees)
     value = raker.rake(value, variance, FIRST_SWEEPS)
     if is_free.sum() <= CLOSED_CELLS:
-        value = raker.rake(value, room, SWEEPS)
+        value = raker.rake(value, room, 4 * SWEEPS)
         return _closed(problem, tight, value, is_free)
     value = raker.rake(value, room, SWEEPS // 2)
     is_top = problem.region_level < 2

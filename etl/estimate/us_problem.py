@@ -38,8 +38,8 @@ def pose(table: pa.Table, previous: pa.Table | None) -> Posed:
     `previous`: rows of the same source a year before; used where its industries are of the same vintage. Raises
     DataError where a cell stands there twice.
     """
-    region, region_codes = _sorted_codes(table.column("region_code"))
-    industry, industry_codes = _sorted_codes(table.column("industry_code"))
+    region, region_codes = sorted_codes(table.column("region_code"))
+    industry, industry_codes = sorted_codes(table.column("industry_code"))
     key = region * len(industry_codes) + industry
     order = np.arange(key.size) if (key[1:] > key[:-1]).all() else np.argsort(key, kind="stable")
     lists = Lists.of(region_codes, industry_codes)
@@ -84,12 +84,12 @@ def _problem(
             _brought_forward(table, order, establishments[: order.size], previous), np.full(added, np.nan)
         ),
         sizes=SizeClasses.of(table, np.nan_to_num(establishments), order),
-        is_noisy=bool(pc.any(pc.equal(table.column("employment_status"), "noised")).as_py()),
+        is_noisy="noised" in pc.unique(table.column("employment_status")).to_pylist(),
         slack=_slack(completed, rounding),
     )
 
 
-def _sorted_codes(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
+def sorted_codes(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
     """Each row's position in the sorted list of codes in use."""
     positions, values = cells.codes(column)
     used = np.zeros(len(values), bool)
@@ -143,7 +143,8 @@ def _brought_forward(table: pa.Table, order: Integers, establishments: Floats, p
         return result
     if previous.column("industry_scheme")[0].as_py() != table.column("industry_scheme")[0].as_py():
         return result
-    before = previous.filter(pc.is_in(previous.column("employment_status"), pa.array(sorted(CERTAIN))))
+    statuses, names = cells.codes(previous.column("employment_status"))
+    before = previous.filter(pa.array(np.array([name in CERTAIN for name in names], bool)[statuses]))
     keys, wanted = _common_keys(before, table)
     by_key = np.argsort(keys, kind="stable")
     place = np.minimum(np.searchsorted(keys, wanted, sorter=by_key), max(keys.size - 1, 0))

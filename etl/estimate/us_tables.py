@@ -6,13 +6,13 @@ import pyarrow as pa
 from etl import cells
 from etl.cells import STATUSES
 from etl.estimate.bands import Calibration, band, grades, strata
-from etl.estimate.bounds import UNBOUNDED, exact
+from etl.estimate.bounds import TOLERANCE, UNBOUNDED, exact
 from etl.estimate.complete import HIDDEN, REMAINDER
-from etl.estimate.hierarchy import NOT_ALLOCATED
+from etl.estimate.hierarchy import NOT_ALLOCATED, Lists
 from etl.estimate.solve import Solution
-from etl.estimate.tree import Booleans, Floats, Integers
-from etl.estimate.us_problem import Posed
-from etl.schema import contract, sort_rows
+from etl.estimate.tree import Booleans, Floats, Integers, gaps
+from etl.estimate.us_problem import Posed, sorted_codes
+from etl.schema import contract
 from etl.sources import naics_codes
 
 SCHEMES = ("us_nation", "us_state", "us_county")
@@ -27,12 +27,21 @@ def completed_rows(
     table: pa.Table, posed: Posed, solution: Solution, calibration: Calibration, payroll: Floats
 ) -> pa.Table:
     """The rows of `table` with their estimates, and the rows added to them, sorted by region and industry."""
-    published = posed.order.size
-    shown = np.flatnonzero(posed.completed.kind != HIDDEN)
+    completed, published = posed.completed, posed.order.size
+    shown = np.flatnonzero(completed.kind != HIDDEN)
     cell = shown.copy()
     cell[posed.order] = shown[:published]
     names = [name for name in contract("region_industry").column_names if name in table.column_names]
-    whole = cells.concat([table.select(names), _added_rows(table, posed, cell[published:]).select(names)])
+    added = cell[published:]
+    more = _added_rows(
+        table,
+        completed.lists,
+        completed.region[added],
+        completed.industry[added],
+        completed.kind[added] == REMAINDER,
+        completed.establishments[added],
+    )
+    whole = cells.concat([table.select(names), more.select(names)])
     figures = {
         "is_leaf": pa.array(posed.problem.is_leaf[cell]),
         **_employment(whole, posed, solution, calibration, cell),
@@ -41,30 +50,57 @@ def completed_rows(
     for name, values in figures.items():
         position = whole.schema.get_field_index(name)
         whole = whole.append_column(name, values) if position < 0 else whole.set_column(position, name, values)
-    return sort_rows(whole, ["region_scheme", "region_code", "industry_code"])
+    differences = _difference_rows(table, posed, solution)
+    if differences is not None:
+        whole = cells.concat([whole, differences.select(whole.column_names)])
+    return _sorted(whole)
 
 
-def _added_rows(table: pa.Table, posed: Posed, added: Integers) -> pa.Table:
+def _difference_rows(table: pa.Table, posed: Posed, solution: Solution) -> pa.Table | None:
+    """Leaves for what a figure has more than its members can hold where the source contradicts itself."""
+    missing = gaps(solution.value, posed.problem.industry_parent)
+    short = [one.cell for one in solution.conflicts if one.tree == 0 and missing[one.cell] > TOLERANCE]
+    if not short:
+        return None
+    completed, cell = posed.completed, np.array(short)
+    rows = _added_rows(
+        table,
+        completed.lists,
+        completed.region[cell],
+        completed.industry[cell],
+        np.ones(cell.size, bool),
+        np.zeros(cell.size),
+    )
+    filled = {
+        "employment": pa.array(missing[cell]),
+        "employment_low": pa.array(np.zeros(cell.size)),
+        "employment_status": cells.constant("estimated", cell.size),
+        "grade": cells.constant("D", cell.size),
+    }
+    for name, values in filled.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+    return rows
+
+
+def _added_rows(
+    table: pa.Table, lists: Lists, region: Integers, industry: Integers, is_remainder: Booleans, establishments: Floats
+) -> pa.Table:
     """Codes and counts of candidates and remainders; figures are filled in later."""
-    completed, lists = posed.completed, posed.completed.lists
-    is_remainder = completed.kind[added] == REMAINDER
-    industry = (completed.industry[added] + is_remainder * len(lists.industries)).astype(np.int32)
+    number = (industry + is_remainder * len(lists.industries)).astype(np.int32)
     codes = lists.industries + [code + NOT_ALLOCATED for code in lists.industries]
     levels = [naics_codes.level(code) for code in lists.industries] + ["not_allocated"] * len(lists.industries)
-    level = lists.region_level[completed.region[added]]
+    level = lists.region_level[region]
     vintages = region_vintages(table)
-    rows = added.size
+    rows = region.size
     filled: dict[str, pa.Array] = {
         "region_scheme": pa.DictionaryArray.from_arrays(level.astype(np.int8), pa.array(SCHEMES)),
-        "region_code": pa.DictionaryArray.from_arrays(
-            completed.region[added].astype(np.int32), pa.array(lists.regions)
-        ),
+        "region_code": pa.DictionaryArray.from_arrays(region.astype(np.int32), pa.array(lists.regions)),
         "region_vintage": pa.array(np.array([vintages.get(scheme, 0) for scheme in SCHEMES], np.int16)[level]),
-        "industry_code": pa.DictionaryArray.from_arrays(industry, pa.array(codes)),
-        "industry_level": pa.DictionaryArray.from_arrays(industry, pa.array(levels)),
+        "industry_code": pa.DictionaryArray.from_arrays(number, pa.array(codes)),
+        "industry_level": pa.DictionaryArray.from_arrays(number, pa.array(levels)),
         "is_leaf": pa.array(np.ones(rows, bool)),
         "employment_status": cells.constant("withheld", rows),
-        "establishments": pa.array(completed.establishments[added]),
+        "establishments": pa.array(establishments),
         "year": pa.array(np.full(rows, table.column("year")[0].as_py(), np.int16)),
     }
     for name in ("source", "industry_scheme", "currency_code"):
@@ -76,8 +112,19 @@ def _added_rows(table: pa.Table, posed: Posed, added: Integers) -> pa.Table:
 
 def region_vintages(table: pa.Table) -> dict[str, int]:
     """The vintage of each region scheme in the table."""
-    pairs = table.group_by(["region_scheme", "region_vintage"]).aggregate([]).to_pylist()
-    return {pair["region_scheme"]: pair["region_vintage"] for pair in pairs}
+    positions, schemes = cells.codes(table.column("region_scheme"))
+    found, first = np.unique(positions, return_index=True)
+    vintages = table.column("region_vintage").to_numpy()
+    return {schemes[scheme]: int(vintages[row]) for scheme, row in zip(found, first, strict=True)}
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """By region scheme, region and industry."""
+    key = np.zeros(table.num_rows, np.int64)
+    for name in ("region_scheme", "region_code", "industry_code"):
+        positions, codes = sorted_codes(table.column(name))
+        key = key * len(codes) + positions
+    return table if (key[1:] > key[:-1]).all() else table.take(pa.array(np.argsort(key, kind="stable")))
 
 
 def _employment(
