@@ -46,7 +46,7 @@ def counties_to_current(year: int) -> Concordance:
 
 
 def _county_links(code: str, year: int) -> list[Link]:
-    changed = [row for row in rows("us_county_link") if row["from_code"] == code]
+    changed = _grouped("us_county_link", "from_code").get(code, [])
     if code in counties(CURRENT_COUNTY_LIST) and {row["to_code"] for row in changed} <= counties(year).keys():
         changed = []  # the change had happened by then
     whole = [row["to_code"] for row in changed if row["is_partial"] == "0"]
@@ -54,10 +54,19 @@ def _county_links(code: str, year: int) -> list[Link]:
     links += [(code, row["to_code"], NAN, "equal", True) for row in changed if row["is_partial"] == "1"]
     if links:
         return links
-    towns = [row["county_code"] for row in rows("connecticut_town") if row["planning_region_code"] == code]
+    towns = [row["county_code"] for row in _grouped("connecticut_town", "planning_region_code").get(code, [])]
     if towns:
         return [(code, county, count / len(towns), "equal", False) for county, count in sorted(Counter(towns).items())]
     return [(code, code, 1.0, "unique", False)]
+
+
+@cache
+def _grouped(table: str, column: str) -> dict[str, list[dict[str, str]]]:
+    """The rows of a built-in table by the code in one of its columns."""
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in rows(table):
+        groups.setdefault(row[column], []).append(row)
+    return groups
 
 
 @cache
