@@ -13,6 +13,7 @@ from etl.mirror import MirrorServer
 _HOME = tempfile.TemporaryDirectory(prefix="clusterbridge-airflow-")
 os.environ |= {
     "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent.parent.parent / "dags"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "false",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME.name}/airflow.db",
