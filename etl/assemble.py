@@ -10,6 +10,7 @@ from etl.archive import Archived
 from etl.cache import StepResult, code_id, hash_of, read_cached, run_step
 from etl.cells import concat
 from etl.line import FACTS, PORTALS, Built, region_keys, write_published
+from etl.partners import cluster_relatedness
 from etl.publish import Part, part_path
 from etl.schema import contract, contracts
 from etl.storage import Storage
@@ -59,6 +60,7 @@ def assemble(
         _source_files(storage, files),
         _regions(storage, facts),
         *[_gathered(storage, name, facts) for name in GATHERED],
+        _relatedness(storage, years),
     ]:
         for name, table in result.tables.items():
             parts[part_path(name)] = Part(table.path, table.sha256, table.bytes, table.rows, result.key)
@@ -112,6 +114,17 @@ def _gathered(storage: Storage, name: str, built: Sequence[Built]) -> StepResult
         )
 
     return _one(storage, name, [table.sha256 for table in found], stacked)
+
+
+def _relatedness(storage: Storage, years: Sequence[StepResult]) -> StepResult:
+    """How related clusters are in each year, from the common measures of both sides."""
+    common = {result.year: result.tables["region_cluster_common"] for result in years}
+
+    def stacked() -> pa.Table:
+        parts = [cluster_relatedness(read_cached(storage, table), year or 0) for year, table in common.items()]
+        return concat(parts or [contract("cluster_relatedness").empty()])
+
+    return _one(storage, "cluster_relatedness", [f"{y}={t.sha256}" for y, t in common.items()], stacked)
 
 
 def _schema(table: str, names: Sequence[str]) -> pa.Schema:

@@ -20,8 +20,8 @@ COMMON_CODE = ("cells.py", "schema.py", "cache.py", "line.py")
 STEP_CODE: dict[str, tuple[str, ...]] = {
     "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
     "harmonise": ("harmonise", "reference", *COMMON_CODE),
-    "measure": ("measure", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
-    "assemble": ("assemble.py", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
+    "measure": ("measure", "partners", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
+    "assemble": ("assemble.py", "partners", "measure", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
 }
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy")
 

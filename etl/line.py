@@ -16,6 +16,7 @@ from etl.cells import concat, plain
 from etl.estimate import estimate
 from etl.harmonise import harmonise
 from etl.measure import Rules, measure_common, measure_year
+from etl.partners import region_partner
 from etl.publish import parquet_bytes
 from etl.reference import source_table
 from etl.schema import contract, contracts, sort_rows
@@ -39,6 +40,7 @@ YEAR_TABLES = (
     "region_total",
     "region_cluster_common",
     "reconciliation",
+    "region_partner",
 )
 
 
@@ -268,6 +270,7 @@ def build_year(storage: Storage, unit: YearUnit, rules: Rules) -> StepResult:
             },
             rules=rules,
         )
+        made["region_partner"] = region_partner(made["region_cluster_common"], unit.year)
         cells = [read_cached(storage, t) for one in unit.here if (t := one.table("region_industry"))]
         made["region_industry"] = _stacked("region_industry", cells)
         made["published_region_cluster"] = _stacked("published_region_cluster", published)
