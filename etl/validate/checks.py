@@ -15,6 +15,10 @@ CLASS = "CASE WHEN cluster_code BETWEEN 1 AND 51 THEN 'traded' WHEN cluster_code
 PLACED = "NOT (region_code SIMILAR TO '.{2}999|99|[A-Z]{2}Z+')"
 
 
+#: How far leaves may be from their total: annual averages are rounded each by itself.
+ROUNDING = "CASE source WHEN 'bls_qcew' THEN 1e-3 ELSE 1e-6 END"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """`query`: finds the rows against the rule. `needs`: the tables it reads."""
@@ -86,7 +90,7 @@ def _leaves() -> str:
                FROM region_industry r WHERE region_scheme LIKE 'us_%' AND region_scheme <> 'us_cbsa' AND NOT EXISTS (
                    SELECT 1 FROM contradiction c WHERE c.source = r.source AND c.year = r.year
                    AND c.region_scheme = r.region_scheme AND c.region_code = r.region_code)
-               GROUP BY ALL HAVING {_unequal("coalesce(leaves, 0)", "whole", "1e-6")}"""
+               GROUP BY ALL HAVING {_unequal("coalesce(leaves, 0)", "whole", ROUNDING)}"""
 
 
 def _american_quotient() -> str:
