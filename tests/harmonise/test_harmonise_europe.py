@@ -228,6 +228,18 @@ def test_modelled_classes_are_judged_as_their_division() -> None:
     assert row["grade"] == "D"
 
 
+def test_a_modelled_cluster_holds_at_most_its_division() -> None:
+    modelled = {"employment_status": "modelled", "employment_low": 0.0, "employment_high": 100.0, "is_leaf": True}
+    rows = [
+        cell(REGION, "C", 150.0),
+        cell(REGION, "29", 100.0, is_leaf=False),
+        cell(REGION, "29.10", 50.0, **modelled),
+        cell(REGION, "29.32", 50.0, **modelled),
+    ]
+    assert weights_of("29.10").keys() & weights_of("29.32").keys() >= {4}
+    assert clusters(done(rows))[REGION, 4]["employment_high"] == 100
+
+
 def test_published_classes_are_their_own_unit() -> None:
     rows = [
         cell(REGION, "32.12", 50.0, is_leaf=True, source="uk_bres", employment_status="rounded"),

@@ -106,7 +106,9 @@ def test_broomfield_before_it_was_is_a_break() -> None:
     to_broomfield = links.to_code == "08014"
     assert sorted(links.from_code[to_broomfield].tolist()) == ["08001", "08013", "08059", "08123"]
     assert np.isnan(links.weight[to_broomfield]).all() and links.is_partial[to_broomfield].all()
-    assert "08014" in counties_to_current(2001).sources.tolist()
+    later = counties_to_current(2001)
+    assert "08014" in later.sources.tolist()
+    assert later.from_code[np.isnan(later.weight)].tolist() == ["02201"]
 
 
 def test_a_county_of_another_list_is_refused() -> None:
@@ -260,6 +262,24 @@ def test_a_shift_of_boundaries_is_weighted_and_marked() -> None:
     assert first["boundary_weight_share"] == 1
     assert first["grade"] == "B"  # printed, but through weights
     assert first["region_vintage"] == 2021
+
+
+def test_a_band_is_divided_like_its_figure() -> None:
+    rows = [
+        cell(
+            "nuts2:HU10",
+            "05",
+            100.0,
+            region_vintage=2013,
+            employment_status="estimated",
+            employment_low=0.0,
+            employment_high=200.0,
+            employment_band_low=80.0,
+            employment_band_high=120.0,
+        )
+    ]
+    row = clusters(done(rows))["nuts2:HU11", COAL]
+    assert row["employment_band_high"] - row["employment_band_low"] == pytest.approx(40 * row["employment"] / 100)
 
 
 def test_a_target_that_lacks_a_contributor_is_withheld() -> None:

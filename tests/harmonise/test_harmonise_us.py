@@ -133,7 +133,9 @@ def test_what_the_total_holds_beyond_its_industries_is_not_allocated() -> None:
     assert (automotive["employment_low"], automotive["employment_high"]) == (80, 100)
     assert automotive["grade"] is None and automotive["payroll"] is None
     assert found[STATE, 0]["employment"] == 5
-    assert (found[STATE, -1]["employment_reported"], found[STATE, -1]["employment"]) == (35, 35)
+    rest = found[STATE, -1]
+    assert [rest[f"employment{end}"] for end in ("_reported", "", "_low", "_high")] == [35, 35, 35, 35]
+    assert (rest["employment_status"], rest["grade"]) == ("derived_exactly", "A")
     assert sum(row["employment_reported"] for row in found.values()) == 100
 
 
