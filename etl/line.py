@@ -25,6 +25,8 @@ from etl.storage import Storage
 
 #: Sources of the facts: their cells are estimated, brought to clusters, measured and published.
 FACTS = ("bls_qcew", "census_cbp", "eurostat_sbs", "eurostat_sbs_ebs", "fr_urssaf", "uk_bres")
+#: Sources that publish every cell they have, if rounded or in extract: nothing of theirs is estimated.
+UNWITHHELD = ("fr_urssaf", "uk_bres")
 #: Portals whose figures are published beside ours.
 PORTALS = ("us_cluster_mapping",)
 #: Sources that tell, class by class, how the coarse cells of another are made up; in order of precedence.
@@ -220,6 +222,9 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
         tables["region_keys"] = region_keys(tables.values())
     if unit.source not in FACTS or "region_industry" not in tables:
         return tables, parsed.notes
+    if unit.source in UNWITHHELD:
+        cells = contract("region_industry").conform(tables["region_industry"])
+        return tables | {"region_industry": cells, "region_keys": region_keys([cells])}, parsed.notes
     known = [read_cached(storage, table) for one in structures if (table := one.table("region_industry"))]
     estimated = estimate(tables.pop("region_industry").unify_dictionaries(), structures=known)
     published = contract("region_industry").column_names

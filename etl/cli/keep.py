@@ -108,8 +108,8 @@ def diff(
     from etl.storage import Storage
 
     storage = Storage(data_root(data))
-    sides = [PublishedSide(storage, read_manifest(storage, version)) for version in (old, new)]
-    found = compare(*sides, {name: dataset.source for name, dataset in DATASETS.items()}).diff
+    older, newer = (PublishedSide(storage, read_manifest(storage, version)) for version in (old, new))
+    found = compare(older, newer, {name: dataset.source for name, dataset in DATASETS.items()}).diff
     typer.echo(found.as_json().decode() if as_json else "\n".join(found.lines()))
 
 
