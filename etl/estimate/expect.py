@@ -13,21 +13,28 @@ PERSONS_ABOVE = 50.0
 """The same for pay a head, in persons."""
 
 
+BY_NUMBER, BY_PAYROLL, BY_PAST = 1.2, 0.6, 0.5
+"""Standard deviation of the logarithm for a cell of one establishment, by what speaks of it, where too few cells are
+known to measure it: as in the state files of 2009 to 2011."""
+
+
 def expectation(problem: Problem, employment: Floats, known: Booleans, free: Integers) -> Expectation:
     """What each of the `free` cells is expected to hold; `employment` counts where `known`."""
     establishments = problem.establishments
     usual = problem.rate(employment, establishments, known, WEIGHT_ABOVE)
     by_number = np.maximum(establishments * usual, SMALLEST)
     fitted = np.flatnonzero(known & problem.is_leaf & problem.is_published & (establishments > 0))
-    result = _measured(problem, by_number, employment, fitted, free)
+    result = _measured(problem, by_number, employment, fitted, free, BY_NUMBER)
     if problem.sizes is not None:
         by_class = problem.sizes.expectation(employment, fitted, free, problem.sector, usual)
         shown = ~np.isnan(by_class.mean)
         result = Expectation(np.where(shown, by_class.mean, result.mean), np.where(shown, by_class.scale, result.scale))
     if (problem.payroll[free] > 0).any():
-        result = result.combined(_measured(problem, _by_payroll(problem, employment, known), employment, fitted, free))
+        result = result.combined(
+            _measured(problem, _by_payroll(problem, employment, known), employment, fitted, free, BY_PAYROLL)
+        )
     if (problem.before[free] > 0).any():
-        result = result.combined(_measured(problem, problem.before, employment, fitted, free))
+        result = result.combined(_measured(problem, problem.before, employment, fitted, free, BY_PAST))
     return result
 
 
@@ -49,9 +56,11 @@ def pay_level(problem: Problem, payroll: Floats, employment: Floats, paid: Boole
     return result
 
 
-def _measured(problem: Problem, mean: Floats, employment: Floats, fitted: Integers, free: Integers) -> Expectation:
+def _measured(
+    problem: Problem, mean: Floats, employment: Floats, fitted: Integers, free: Integers, of_one: float
+) -> Expectation:
     """`mean` for the `free` cells, with the spread it has about the employment of the `fitted` ones."""
     fitted = fitted[mean[fitted] > 0]
-    scales = scale_by_size(employment[fitted], mean[fitted], problem.establishments[fitted])
+    scales = scale_by_size(employment[fitted], mean[fitted], problem.establishments[fitted], of_one)
     own = np.where(mean[free] > 0, mean[free], np.nan)
     return Expectation(own, np.where(np.isnan(own), np.nan, scales[size_bins(problem.establishments[free])]))

@@ -20,6 +20,9 @@ SEED = 20_190_312
 SHARE = 0.1
 """Share of the printed leaves that is hidden."""
 
+MOST = 0.3
+"""Share of the printed leaves of a stratum that is hidden at most."""
+
 LARGEST = 250_000
 """Cells; of a larger table the hold-out takes whole states, drawn by lot, up to about so many."""
 
@@ -113,10 +116,22 @@ def _chosen(problem: Problem, rng: np.random.Generator) -> Integers:
     offered = np.bincount(stratum[printed], minlength=wanted.size)
     if not wanted.sum() or not printed.size:
         return np.zeros(0, np.int64)
-    rate = np.divide(wanted, offered, out=np.zeros_like(wanted), where=offered > 0)[stratum[printed]]
-    chance = np.minimum(rate * (SHARE * printed.size / max(rate.sum(), 1e-9)), 0.5)
+    rate = np.divide(wanted, offered, out=np.zeros_like(wanted), where=offered > 0)
+    chance = _chances(rate, offered, SHARE * printed.size)[stratum[printed]]
     chosen: Integers = printed[rng.random(printed.size) < chance]
     return chosen
+
+
+def _chances(rate: Floats, offered: Integers, target: float) -> Floats:
+    """Chances in proportion to `rate`, none above MOST, that yield about `target` cells of those offered."""
+    least, most = 0.0, 1e12
+    for _ in range(80):
+        factor = (least + most) / 2 if least else most / 2
+        if (np.minimum(rate * factor, MOST) * offered).sum() > target:
+            most = factor
+        else:
+            least = factor
+    return np.minimum(rate * most, MOST)
 
 
 def _share_without_payroll(problem: Problem) -> float:

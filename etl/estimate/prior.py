@@ -44,18 +44,18 @@ def size_bins(establishments: Floats) -> Integers:
     return np.clip(np.log2(np.maximum(establishments, 1.0)), 0, _BINS - 1).astype(np.int64)
 
 
-def scale_by_size(actual: Floats, expected: Floats, establishments: Floats) -> Floats:
+def scale_by_size(actual: Floats, expected: Floats, establishments: Floats, of_one: float) -> Floats:
     """Standard deviation of log(actual / expected) by bin of establishments, measured on these cells.
 
-    Few establishments differ much, many little. Where too few cells tell, 1.2 / n^0.27, which fits County Business
-    Patterns.
+    Few establishments differ much, many little. Where too few cells tell, `of_one` / n^0.27 with n the establishments,
+    which fits County Business Patterns.
     """
     bins = size_bins(establishments)
     error = np.log(np.maximum(actual, 0.5) / expected)
     count = np.bincount(bins, minlength=_BINS)
     mean = np.bincount(bins, error, minlength=_BINS) / np.maximum(count, 1)
     square = np.bincount(bins, error**2, minlength=_BINS) / np.maximum(count, 1)
-    usual = 1.2 * (1.4 * 2.0 ** np.arange(_BINS)) ** -0.27
+    usual = of_one * (1.4 * 2.0 ** np.arange(_BINS)) ** -0.27
     result: Floats = np.where(count >= _ENOUGH, np.sqrt(np.maximum(square - mean**2, 0.0025)), usual)
     return result
 

@@ -53,7 +53,8 @@ def completed_rows(
     differences = _difference_rows(table, posed, solution)
     if differences is not None:
         whole = cells.concat([whole, differences.select(whole.column_names)])
-    return _sorted(whole)
+    order = [name for name in contract("region_industry").column_names if name in whole.column_names]
+    return _sorted(whole.select(order))
 
 
 def _difference_rows(table: pa.Table, posed: Posed, solution: Solution) -> pa.Table | None:

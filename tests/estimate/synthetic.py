@@ -103,7 +103,7 @@ def _aggregate(
         },
     }
     largest = size[np.append(first[1:], leaf.size) - 1]
-    region, industry = np.array(counties)[cells // len(codes)], np.array(codes)[cells % len(codes)]
+    region = np.array(counties)[cells // len(codes)]
     parts = []
     for region_code in (region, np.array([code[:2] for code in region]), np.full(region.size, "US")):
         for digits in (6, 5, 4, 3, 2, 0):

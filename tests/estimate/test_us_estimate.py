@@ -1,0 +1,195 @@
+"""American estimates against a made-up truth, in both eras of disclosure, and the rules they must keep."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from etl.errors import DataError
+from etl.estimate import Estimated, estimate
+from etl.schema import contract
+from tests.estimate.synthetic import Synthetic, economy, range_of
+
+KEY = ["region_code", "industry_code"]
+SMALL = {"establishments": 60_000, "counties": 160, "industries": 220}
+
+
+@pytest.fixture(scope="module")
+def letters() -> Synthetic:
+    """Cells withheld behind range letters, with size classes."""
+    return economy(**SMALL)
+
+
+@pytest.fixture(scope="module")
+def dropped() -> Synthetic:
+    """Cells of fewer than three establishments left out."""
+    return economy(**SMALL, dropped=True, size_classes=False, year=2019)
+
+
+@pytest.fixture(scope="module")
+def from_letters(letters: Synthetic) -> Estimated:
+    return estimate(letters.cells)
+
+
+@pytest.fixture(scope="module")
+def from_dropped(dropped: Synthetic) -> Estimated:
+    return estimate(dropped.cells)
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """Rows as pandas, codes as plain strings."""
+    result = table.to_pandas()
+    for name in result.columns[result.dtypes == "category"]:
+        result[name] = result[name].astype(object)
+    return result
+
+
+def beside_truth(estimated: Estimated, source: Synthetic) -> pd.DataFrame:
+    """Published rows with their truth."""
+    truth = frame(source.cells.select(KEY)).assign(truth=source.truth)
+    return frame(estimated.cells).merge(truth, on=KEY, validate="one_to_one")
+
+
+def error(value: pd.Series, truth: pd.Series) -> float:
+    return float((value - truth).abs().sum() / truth.sum())
+
+
+def test_what_is_printed_stays_and_estimates_lie_within_their_bounds(
+    letters: Synthetic, from_letters: Estimated
+) -> None:
+    both = beside_truth(from_letters, letters)
+    assert len(both) == letters.cells.num_rows
+    printed = both.employment_reported.notna()
+    assert (both.employment[printed] == both.employment_reported[printed]).all()
+    assert set(both.employment_status[printed]) == {"reported"}
+    assert both.employment.notna().all() and (both.employment >= 0).all() and (both.payroll >= 0).all()
+    assert (both.employment_low <= both.employment + 1e-6).all()
+    assert (both.employment <= both.employment_high + 1e-6).all()
+    band = both[both.employment_band_low.notna()]
+    assert (band.employment_low <= band.employment_band_low + 1e-6).all()
+    assert (band.employment_band_low <= band.employment + 1e-6).all()
+    assert (band.employment_band_high <= band.employment_high + 1e-6).all()
+
+
+def test_the_truth_is_always_inside_the_bounds(letters: Synthetic, from_letters: Estimated) -> None:
+    both = beside_truth(from_letters, letters)
+    assert (both.employment_low <= both.truth + 1e-6).all() and (both.truth <= both.employment_high + 1e-6).all()
+    exact = both[both.employment_status == "derived_exactly"]
+    assert len(exact) > 1000 and (exact.employment == exact.truth).all() and set(exact.grade) == {"A"}
+    assert from_letters.contradictions.num_rows == 0
+
+
+def test_the_error_is_a_fraction_of_the_midpoint_rules(letters: Synthetic, from_letters: Estimated) -> None:
+    both = beside_truth(from_letters, letters)
+    withheld = both[both.is_leaf & both.employment_reported.isna() & (both.region_scheme == "us_county")]
+    low, high = range_of(withheld.truth.to_numpy())
+    midpoint = error(pd.Series((low + high + 1) / 2, withheld.index), withheld.truth)
+    ours = error(withheld.employment, withheld.truth)
+    print(f"weighted error over {len(withheld)} withheld county leaves: {ours:.3f}; mid-point rule {midpoint:.3f}")
+    assert ours < 0.03 and ours < midpoint / 8
+
+
+@pytest.mark.parametrize("era", ["letters", "dropped"])
+def test_leaves_add_up_to_every_sum_of_their_region(era: str, request: pytest.FixtureRequest) -> None:
+    cells = frame(request.getfixturevalue(f"from_{era}").cells)
+    totals = cells[cells.industry_code == "00"].set_index("region_code").employment
+    leaves = cells[cells.is_leaf].copy()
+    by_region = leaves.groupby("region_code").employment.sum()
+    assert by_region.to_numpy() == pytest.approx(totals[by_region.index].to_numpy(), rel=1e-6)
+    for digits in (3, 4, 5):
+        above = cells[
+            (cells.industry_code.str.len() == digits) & ~cells.is_leaf & ~cells.industry_code.str.endswith("~")
+        ]
+        bare = leaves.industry_code.str.removesuffix("~")
+        below = leaves[bare.str.len() >= digits].assign(above=bare.str[:digits])
+        sums = below.groupby(["region_code", "above"]).employment.sum()
+        own = above.set_index(KEY).employment
+        assert len(own) > 50
+        assert sums[own.index].to_numpy() == pytest.approx(own.to_numpy(), rel=1e-6, abs=1e-6)
+
+
+def test_regions_add_up_to_the_region_above(from_letters: Estimated) -> None:
+    cells = frame(from_letters.cells)
+    for scheme, above in (("us_state", "US"), ("us_county", None)):
+        parts = cells[cells.region_scheme == scheme]
+        region = above or parts.region_code.str[:2]
+        sums = parts.groupby([region, "industry_code"] if above is None else ["industry_code"]).employment.sum()
+        if above is None:
+            own = cells[cells.region_scheme == "us_state"].set_index(KEY).employment
+            sums.index.names = KEY
+        else:
+            own = cells[cells.region_code == above].set_index("industry_code").employment
+        gap = (own - sums[own.index]).abs()
+        assert gap.max() < 0.5 and gap.sum() < 1e-4 * own.sum()
+        if above:
+            assert (gap <= 0.001 * own + 1e-6).all()
+
+
+def test_the_order_of_rows_does_not_matter_and_twice_is_once(letters: Synthetic, from_letters: Estimated) -> None:
+    shuffled = letters.cells.take(pa.array(np.random.default_rng(3).permutation(letters.cells.num_rows)))
+    assert frame(estimate(shuffled).cells).equals(frame(from_letters.cells))
+    again = estimate(from_letters.cells)
+    assert frame(again.cells).equals(frame(from_letters.cells))
+
+
+def test_a_complete_table_is_left_as_it_is(letters: Synthetic) -> None:
+    truth = pa.array(letters.truth)
+    known = letters.cells
+    for name in ("employment", "employment_low", "employment_high", "employment_reported"):
+        known = known.set_column(known.column_names.index(name), name, truth)
+    known = known.set_column(
+        known.column_names.index("employment_status"), "employment_status", pa.array(["reported"] * known.num_rows)
+    )
+    result = frame(estimate(known).cells)
+    assert len(result) == known.num_rows and set(result.employment_status) == {"reported"}
+    assert (result.sort_values(KEY).employment.to_numpy() == frame(known).sort_values(KEY).employment.to_numpy()).all()
+
+
+def test_dropped_cells_are_sought_only_where_establishments_are_missing(
+    dropped: Synthetic, from_dropped: Estimated
+) -> None:
+    both = beside_truth(from_dropped, dropped)
+    assert len(both) == dropped.cells.num_rows and (both.employment == both.truth).all()
+    assert from_dropped.contradictions.num_rows == 0
+    whole = frame(economy(**SMALL, size_classes=False).cells.select(KEY)).assign(
+        truth=economy(**SMALL, size_classes=False).truth
+    )
+    added = frame(from_dropped.cells).merge(whole, on=KEY, how="left").query("employment_reported.isna()")
+    found = added[added.truth.notna()]
+    assert (found.employment_low <= found.truth + 1e-6).all()
+    assert ((found.truth <= found.employment_high + 1e-6) | found.employment_high.isna()).all()
+    candidates = added[~added.industry_code.str.endswith("~")]
+    assert candidates.truth.notna().mean() > 0.5, "a county's candidate is rather there than not"
+    assert (candidates.establishments < 3).all(), "a dropped cell has fewer than three"
+    assert not set(candidates[candidates.employment_status != "derived_exactly"].grade) & {"A", "B"}
+    leaves = added[added.industry_code.str.endswith("~")]
+    assert leaves.is_leaf.all() and set(leaves.industry_level) == {"not_allocated"}
+    assert from_dropped.cells.column("employment").null_count == 0
+
+
+def test_results_fit_their_contracts(from_letters: Estimated, from_dropped: Estimated) -> None:
+    for result in (from_letters, from_dropped):
+        contract("region_industry").conform(result.cells)
+        contract("estimate_quality").conform(result.quality)
+        contract("contradiction").conform(result.contradictions)
+        keys = frame(result.cells)[KEY]
+        assert not keys.duplicated().any()
+
+
+def test_quality_is_measured_and_the_same_at_every_run() -> None:
+    source = economy(**SMALL, size_classes=False)
+    result = estimate(source.cells)
+    quality = frame(result.quality)
+    assert quality.equals(frame(estimate(source.cells).quality))
+    overall = quality[(quality.sector == "ALL") & (quality.region_scheme == "us_county")].iloc[0]
+    assert overall.cells > 0 and 0 < overall.weighted_error < overall.midpoint_error / 3
+    assert overall.band_coverage_low <= overall.band_coverage <= overall.band_coverage_high
+    assert not overall.is_calibrated, "cells of one and two establishments are never printed here"
+    estimated = frame(result.cells).query("is_band_calibrated == False")
+    assert len(estimated) and not set(estimated.grade) & {"A", "B"}
+    assert "weighted error" in result.notes[0]
+
+
+def test_a_cell_twice_is_refused(letters: Synthetic) -> None:
+    with pytest.raises(DataError, match="twice"):
+        estimate(pa.concat_tables([letters.cells, letters.cells.slice(0, 1)]))
