@@ -33,9 +33,10 @@ class Problem:
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What was looked at, and what is wrong with it."""
+    """What was looked at, and what is wrong with it. `unfinished`: versions claimed on S3 that have no manifest yet."""
 
     versions: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -48,6 +49,8 @@ class VerifyReport:
     def sentence(self) -> str:
         """Return the outcome for a person."""
         what = f"{len(self.versions)} versions, {self.files:,} files, {self.bytes / 1e6:,.1f} MB read"
+        if self.unfinished:
+            what += f" ({', '.join(self.unfinished)} not finished, see prune)"
         if self.is_sound:
             return f"All is as published: {what}."
         told = "; ".join(f"{problem.path}: {problem.what}" for problem in self.problems[:5])
@@ -78,17 +81,20 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
 
 
 def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Manifest | None:
+    folder = f"{SNAPSHOTS}/{version}"
+    there = set(storage.list(folder))
+    if f"{folder}/{CLAIM}" in there and manifest_path(version) not in there:
+        report.unfinished.append(version)
+        return None
     report.versions.append(version)
-    there = set(storage.list(f"{SNAPSHOTS}/{version}"))
-    if manifest_path(version) not in there and there:
-        report.problems.append(Problem(manifest_path(version), "is missing; the version was never finished, see prune"))
+    if there and manifest_path(version) not in there:
+        report.problems.append(Problem(manifest_path(version), "is missing"))
         return None
     try:
         manifest = read_manifest(storage, version)
     except IntegrityError as error:
         report.problems.append(Problem(manifest_path(version), str(error)))
         return None
-    folder = f"{SNAPSHOTS}/{version}"
     for path in sorted(there - {f"{folder}/{path}" for path in manifest.files}):
         if path not in {manifest_path(version), f"{folder}/{CLAIM}"}:
             report.problems.append(Problem(path, "is not part of the version; somebody put it there"))
