@@ -75,7 +75,7 @@ def _narrow(
     low: Floats, high: Floats, trees: list[list[Level]], slacks: list[Floats | None], passes: int
 ) -> list[Conflict]:
     """Narrow in place, tree by tree, from the leaves up and from the top down; stop where conflicts are found."""
-    reduced = trees
+    reduced = _reduced(trees, low, high)
     for done in range(passes):
         before = high.sum() - low.sum()
         for number, tree in enumerate(reduced):
@@ -86,14 +86,18 @@ def _narrow(
         if before - (high.sum() - low.sum()) < 0.5:
             break
         if done in (0, 2):
-            is_free = high - low > TOLERANCE
-            reduced = [[level.reduced(is_free, low) for level in tree] for tree in reduced]
-    # Groups in which everything became known were left out on the way; here all are looked at once more.
+            reduced = _reduced(reduced, low, high)
+    # Groups in which everything is known were left out on the way; here all are looked at.
     return [
         conflict
         for number, tree in enumerate(trees)
         for conflict in _narrow_upwards(low, high, tree, slacks[number], number)
     ]
+
+
+def _reduced(trees: list[list[Level]], low: Floats, high: Floats) -> list[list[Level]]:
+    is_free = high - low > TOLERANCE
+    return [[level.reduced(is_free, low) for level in tree] for tree in trees]
 
 
 def _narrow_upwards(low: Floats, high: Floats, tree: list[Level], slack: Floats | None, number: int) -> list[Conflict]:

@@ -6,6 +6,7 @@ industry of a region has to spare is one leaf, not allocated, but for the candid
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,13 +61,18 @@ def complete(grid: Grid, establishments: Floats, rounding: float = 0.0) -> Compl
     nothing = np.full(over.size + above.size, -1)
     return Completed(
         grid.lists,
-        np.concatenate([grid.region, grid.region[over], grid.region[above]]),
-        np.concatenate([grid.industry, grid.industry[over], grid.industry[above]]),
-        np.concatenate([establishments, spare[over], supply[above]]),
-        np.repeat([PUBLISHED, CANDIDATE, REMAINDER, HIDDEN], kinds),
-        np.concatenate([parents[0], over, nothing[: above.size]]),
-        np.concatenate([parents[1], nothing[: over.size], above]),
+        _joined(grid.region, grid.region[over], grid.region[above]),
+        _joined(grid.industry, grid.industry[over], grid.industry[above]),
+        _joined(establishments, spare[over], supply[above]),
+        np.repeat(np.array([PUBLISHED, CANDIDATE, REMAINDER, HIDDEN], np.int8), kinds),
+        _joined(parents[0], over, nothing[: above.size]),
+        _joined(parents[1], nothing[: over.size], above),
     )
+
+
+def _joined(first: Any, *more: Any) -> Any:
+    """Arrays one after the other; where the others are empty no copy is made."""
+    return np.concatenate([first, *more]) if any(one.size for one in more) else first
 
 
 def _with_left(excess: Floats, left: Floats) -> Floats:

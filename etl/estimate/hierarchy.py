@@ -73,7 +73,7 @@ class Lists:
         remainder = np.array([code.endswith(NOT_ALLOCATED) for code in industries], bool)
         has_detail = np.zeros(len(industries), bool)
         has_detail[industry_up[(industry_up >= 0) & ~remainder]] = True
-        level = np.array([0 if code == NATION else 1 if len(code) == 2 else 2 for code in regions], np.int64)
+        level = np.array([0 if code == NATION else 1 if len(code) == 2 else 2 for code in regions], np.int8)
         region_up = _above(regions, region_above)
         return cls(list(regions), list(industries), region_up, level, industry_up, remainder, has_detail)
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from etl.estimate.bounds import UNBOUNDED
@@ -37,6 +36,9 @@ published, cells with more than 5 % are."""
 SHRINK = 10.0
 """Establishments with which the nation's mean of a class counts in a sector's."""
 
+MOST_FITTED = 100_000
+"""Cells on which mean sizes are fitted; of more, every second, third … is taken."""
+
 _ROUNDS = 3
 _OPEN_SPREAD = 0.6
 _MEDIAN_OF_SQUARE = 0.455
@@ -44,13 +46,14 @@ _MEDIAN_OF_SQUARE = 0.455
 
 @dataclass(frozen=True, slots=True)
 class SizeClasses:
-    """Counts by class (one array each, as CLASSES) and the establishments that no class shows."""
+    """Counts of the classes `names` (one array each), and the establishments that no class shows."""
 
-    counts: list[npt.NDArray[np.float32]]
+    names: tuple[str, ...]
+    counts: list[Integers]
     unknown: Floats
 
     @classmethod
-    def of(cls, table: pa.Table, establishments: Floats, order: Integers) -> "SizeClasses | None":
+    def of(cls, table: pa.Table, establishments: Floats, order: Integers | slice) -> "SizeClasses | None":
         """Read the columns of a table that has them, rows in `order`; None where it has none or all are empty.
 
         `establishments`: of these rows and of any that follow them, which show no class.
@@ -58,26 +61,25 @@ class SizeClasses:
         names = [name for name in CLASSES if name in table.column_names]
         if not any(table.column(name).null_count < table.num_rows for name in names):
             return None
-        counts = {name: np.zeros(establishments.size, np.float32) for name in CLASSES}
-        for name in names:
-            counts[name][: order.size] = np.nan_to_num(table.column(name).to_numpy())[order]
-        for name, (low, _) in CLASSES.items():
-            if low >= 1000 and name != OPEN_CLASS:
-                counts[OPEN_CLASS] -= counts[name]
-        np.maximum(counts[OPEN_CLASS], 0, out=counts[OPEN_CLASS])
-        unknown = establishments.astype(np.float64)
+        more = establishments.size - table.num_rows
+        counts = {name: _counts(table.column(name), order, more) for name in names}
+        if OPEN_CLASS in counts:
+            shown = [count for name, count in counts.items() if CLASSES[name][0] >= 1000 and name != OPEN_CLASS]
+            counts[OPEN_CLASS] = np.maximum(counts[OPEN_CLASS] - sum(shown), 0)
+        unknown = establishments.copy()
         for count in counts.values():
             unknown -= count
-        return cls(list(counts.values()), np.maximum(unknown, 0))
+        return cls(tuple(counts), list(counts.values()), np.maximum(unknown, 0))
 
     def take(self, rows: Integers) -> "SizeClasses":
         """Only these rows."""
-        return SizeClasses([count[rows] for count in self.counts], self.unknown[rows])
+        return SizeClasses(self.names, [count[rows] for count in self.counts], self.unknown[rows])
 
     def range(self, *, is_noisy: bool) -> tuple[Floats, Floats]:
         """Least and most employment the classes allow; rows that show no class, or not all, have no upper end."""
         low, high = np.zeros(self.unknown.size), np.where(self.unknown > 0, UNBOUNDED, 0.0)
-        for count, (least, most) in zip(self.counts, CLASSES.values(), strict=True):
+        for name, count in zip(self.names, self.counts, strict=True):
+            least, most = CLASSES[name]
             low += count * least
             high += count * most
         high[low + high == 0] = UNBOUNDED
@@ -92,8 +94,11 @@ class SizeClasses:
         `usual`: mean size of an establishment, for those that no class shows. NaN for rows that show no class.
         """
         fitted = fitted[(self.unknown[fitted] == 0) & (employment[fitted] > 0)]
+        fitted = fitted[:: 1 + fitted.size // MOST_FITTED]
         counts: Floats = np.column_stack([count[fitted] for count in self.counts]).astype(np.float64)
-        means, spreads, excess = _mean_sizes(counts, employment[fitted], sector[fitted], int(sector.max(initial=0)) + 1)
+        ranges = np.array([CLASSES[name] for name in self.names], np.float64)
+        sectors = int(sector.max(initial=0)) + 1
+        means, spreads, excess = _mean_sizes(ranges, counts, employment[fitted], sector[fitted], sectors)
         own = sector[rows]
         mean, variance = self.unknown[rows] * usual[rows], self.unknown[rows] * usual[rows] ** 2
         is_shown = np.zeros(rows.size, bool)
@@ -106,12 +111,19 @@ class SizeClasses:
         return Expectation(mean, np.sqrt(np.log1p(variance / mean**2)))
 
 
-def _mean_sizes(counts: Floats, employment: Floats, sector: Integers, sectors: int) -> tuple[Floats, Floats, float]:
+def _counts(column: pa.ChunkedArray, order: Integers | slice, more: int) -> Integers:
+    values: Integers = column.fill_null(0).to_numpy()[order]
+    return np.append(values, np.zeros(more, values.dtype)) if more else values
+
+
+def _mean_sizes(
+    ranges: Floats, counts: Floats, employment: Floats, sector: Integers, sectors: int
+) -> tuple[Floats, Floats, float]:
     """By weighted least squares the mean size by sector and class, its variance by class, and the errors beside that.
 
     A sector's means are shrunk to the nation's.
     """
-    lows, highs = (np.array(ends, np.float64) for ends in zip(*CLASSES.values(), strict=True))
+    lows, highs = ranges.T
     national = np.where(highs < UNBOUNDED, (lows + highs) / 2, 1.6 * lows)
     members = [np.flatnonzero(sector == number) for number in range(sectors)]
     means = np.tile(national, (sectors, 1))

@@ -1,6 +1,6 @@
 """What the estimate found out about itself and about its source: quality and contradictions, as tables."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -39,28 +39,40 @@ def quality_rows(posed: Posed, held_out: HoldOut, source: str, year: int) -> pa.
     """
     problem, lists = posed.problem, posed.completed.lists
     names = {int(problem.sector[cell]): lists.industries[problem.industry[cell]][:2] for cell in _one_of_each(posed)}
-    is_estimated = problem.is_leaf & (problem.high > problem.low) & (posed.completed.kind != HIDDEN)
-    is_like = problem.is_published & held_out.calibration.is_calibrated[strata(problem.establishments)]
+    share = _share_represented(posed, held_out)
     rows: list[dict[str, Any]] = []
-    for level in np.unique(held_out.region_level):
-        for sector in [None, *np.unique(held_out.sector)]:
+    for level in np.unique(held_out.region_level).tolist():
+        for sector in [None, *np.unique(held_out.sector).tolist()]:
             own = (held_out.region_level == level) & (True if sector is None else held_out.sector == sector)
-            asked = (
-                is_estimated & (problem.region_level == level) & (True if sector is None else problem.sector == sector)
-            )
             if own.any():
-                is_represented = not asked.any() or float(is_like[asked].mean()) >= 0.5
                 rows.append(
                     {
                         "source": source,
                         "year": year,
                         "region_scheme": SCHEMES[level],
-                        "sector": "ALL" if sector is None else names[int(sector)],
-                        "is_calibrated": is_represented and int(own.sum()) >= ENOUGH_BY_SECTOR,
+                        "sector": "ALL" if sector is None else names[sector],
+                        "is_calibrated": share(level, sector) >= 0.5 and int(own.sum()) >= ENOUGH_BY_SECTOR,
                         **_measures(held_out, own),
                     }
                 )
     return _conformed(rows, "estimate_quality")
+
+
+def _share_represented(posed: Posed, held_out: HoldOut) -> Callable[[int, int | None], float]:
+    """By level of regions and sector (None: all), the share of the estimated leaves that held-out cells represent."""
+    problem = posed.problem
+    leaves = np.flatnonzero(problem.is_leaf & (problem.high > problem.low) & (posed.completed.kind != HIDDEN))
+    is_like = problem.is_published[leaves] & held_out.calibration.is_calibrated[strata(problem.establishments[leaves])]
+    width = int(problem.sector.max(initial=0)) + 1
+    group = problem.region_level[leaves].astype(np.int64) * width + problem.sector[leaves]
+    all_leaves = np.bincount(group, minlength=3 * width).reshape(3, width)
+    like = np.bincount(group, is_like, minlength=3 * width).reshape(3, width)
+
+    def share(level: int, sector: int | None) -> float:
+        chosen = slice(None) if sector is None else slice(sector, sector + 1)
+        return float(like[level, chosen].sum() / max(all_leaves[level, chosen].sum(), 1))
+
+    return share
 
 
 def _one_of_each(posed: Posed) -> Iterable[int]:

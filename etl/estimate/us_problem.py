@@ -23,13 +23,18 @@ CERTAIN = frozenset({"reported", "noised", "derived_exactly"})
 """Statuses of a figure that may stand for its cell a year later."""
 
 
+Order = Integers | slice
+"""Rows in the order of the cells; a slice, which copies nothing, where they stand in it already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Posed:
-    """`problem` over the published cells and those added to them; `order`: the row of each published cell."""
+    """`problem` over the published cells and those added to them; `order`: the row of each of the `published` cells."""
 
     problem: Problem
     completed: Completed
-    order: Integers
+    order: Order
+    published: int
 
 
 def pose(table: pa.Table, previous: pa.Table | None) -> Posed:
@@ -40,35 +45,34 @@ def pose(table: pa.Table, previous: pa.Table | None) -> Posed:
     """
     region, region_codes = sorted_codes(table.column("region_code"))
     industry, industry_codes = sorted_codes(table.column("industry_code"))
-    key = region * len(industry_codes) + industry
-    order = np.arange(key.size) if (key[1:] > key[:-1]).all() else np.argsort(key, kind="stable")
+    key = region.astype(np.int64) * len(industry_codes) + industry
+    order: Order = slice(0, key.size) if (key[1:] > key[:-1]).all() else np.argsort(key, kind="stable")
     lists = Lists.of(region_codes, industry_codes)
     try:
         grid = Grid.of(lists, region[order], industry[order])
     except ValueError:
         raise DataError("a region and industry stand twice in one source-year of American cells") from None
-    establishments = _floats(table, "establishments", order)
     rounding = ROUNDING.get(table.column("source")[0].as_py(), 0.0)
-    completed = complete(grid, establishments, rounding)
-    return Posed(_problem(table, order, completed, rounding, previous), completed, order)
+    completed = complete(grid, _floats(table, "establishments", order), rounding)
+    problem = _problem(table, order, completed, rounding, previous)
+    return Posed(problem, completed, order, table.num_rows)
 
 
 def _problem(
-    table: pa.Table, order: Integers, completed: Completed, rounding: float, previous: pa.Table | None
+    table: pa.Table, order: Order, completed: Completed, rounding: float, previous: pa.Table | None
 ) -> Problem:
-    added = completed.region.size - order.size
-    lists = completed.lists
+    lists, size = completed.lists, completed.region.size
     printed = _floats(table, "employment", order)
     withheld = np.isnan(printed)
     low = np.where(withheld, np.nan_to_num(_floats(table, "employment_low", order)), printed)
     high = np.where(withheld, np.nan_to_num(_floats(table, "employment_high", order), nan=UNBOUNDED), printed)
-    establishments = completed.establishments
-    has_members = np.zeros(completed.region.size, bool)
+    establishments = np.nan_to_num(completed.establishments)
+    has_members = np.zeros(size, bool)
     has_members[completed.industry_parent[completed.industry_parent >= 0]] = True
     return Problem(
-        low=np.append(low, np.zeros(added)),
-        high=np.append(high, np.full(added, UNBOUNDED)),
-        establishments=np.nan_to_num(establishments),
+        low=_extended(low, size, 0.0),
+        high=_extended(high, size, UNBOUNDED),
+        establishments=establishments,
         industry_parent=completed.industry_parent,
         region_parent=completed.region_parent,
         region=completed.region,
@@ -79,14 +83,17 @@ def _problem(
         sector=_sectors(lists)[completed.industry],
         is_leaf=~has_members,
         is_published=completed.kind == PUBLISHED,
-        payroll=np.append(_floats(table, "payroll", order), np.full(added, np.nan)),
-        before=np.append(
-            _brought_forward(table, order, establishments[: order.size], previous), np.full(added, np.nan)
-        ),
-        sizes=SizeClasses.of(table, np.nan_to_num(establishments), order),
+        payroll=_extended(_floats(table, "payroll", order), size, np.nan),
+        before=_extended(_brought_forward(table, order, establishments[: table.num_rows], previous), size, np.nan),
+        sizes=SizeClasses.of(table, establishments, order),
         is_noisy="noised" in pc.unique(table.column("employment_status")).to_pylist(),
         slack=_slack(completed, rounding),
     )
+
+
+def _extended(values: Floats, size: int, filler: float) -> Floats:
+    """`values`, and `filler` for the cells added after them."""
+    return values if values.size == size else np.append(values, np.full(size - values.size, filler))
 
 
 def sorted_codes(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
@@ -95,16 +102,16 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
     used = np.zeros(len(values), bool)
     used[positions] = True
     chosen = sorted((value, number) for number, value in enumerate(values) if used[number])
-    rank = np.zeros(len(values), np.int64)
+    rank = np.zeros(len(values), np.int32)
     rank[[number for _, number in chosen]] = np.arange(len(chosen))
     return rank[positions], [value for value, _ in chosen]
 
 
-def _floats(table: pa.Table, name: str, order: Integers | None = None) -> Floats:
+def _floats(table: pa.Table, name: str, order: Order = slice(None)) -> Floats:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     values: Floats = table.column(name).cast(pa.float64()).to_numpy()
-    return values if order is None else values[order]
+    return values[order]
 
 
 def _sectors(lists: Lists) -> Integers:
@@ -116,13 +123,13 @@ def _sectors(lists: Lists) -> Integers:
         is_below_sector = up[above] >= 0
         sector = np.where(is_below_sector, above, sector)
     _, numbers = np.unique(sector, return_inverse=True)
-    return numbers
+    return numbers.astype(np.int16)
 
 
 def _states(lists: Lists) -> Integers:
     """A number for the state of each region, -1 for the nation."""
     states = {code: number for number, code in enumerate(sorted({code[:2] for code in lists.regions} - {NATION}))}
-    return np.array([states.get(code[:2], -1) for code in lists.regions], np.int64)
+    return np.array([states.get(code[:2], -1) for code in lists.regions], np.int8)
 
 
 def _slack(completed: Completed, rounding: float) -> tuple[Floats | None, Floats | None]:
@@ -136,9 +143,9 @@ def _slack(completed: Completed, rounding: float) -> tuple[Floats | None, Floats
     return result[0], result[1]
 
 
-def _brought_forward(table: pa.Table, order: Integers, establishments: Floats, previous: pa.Table | None) -> Floats:
+def _brought_forward(table: pa.Table, order: Order, establishments: Floats, previous: pa.Table | None) -> Floats:
     """Last year's figure times the growth in establishments, where it was printed or exact; NaN elsewhere."""
-    result = np.full(order.size, np.nan)
+    result = np.full(table.num_rows, np.nan)
     if previous is None or not previous.num_rows or not table.num_rows:
         return result
     if previous.column("industry_scheme")[0].as_py() != table.column("industry_scheme")[0].as_py():

@@ -27,7 +27,7 @@ def completed_rows(
     table: pa.Table, posed: Posed, solution: Solution, calibration: Calibration, payroll: Floats
 ) -> pa.Table:
     """The rows of `table` with their estimates, and the rows added to them, sorted by region and industry."""
-    completed, published = posed.completed, posed.order.size
+    completed, published = posed.completed, posed.published
     shown = np.flatnonzero(completed.kind != HIDDEN)
     cell = shown.copy()
     cell[posed.order] = shown[:published]
