@@ -16,7 +16,7 @@ from etl.errors import IntegrityError
 from etl.storage import Storage
 
 # What a step's result depends on besides its inputs: the files and folders of its code.
-COMMON_CODE = ("cells.py", "schema.py", "cache.py", "line.py")
+COMMON_CODE = ("cells.py", "conservation.py", "schema.py", "cache.py", "line.py")
 STEP_CODE: dict[str, tuple[str, ...]] = {
     "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
     "harmonise": ("harmonise", "reference", *COMMON_CODE),

@@ -13,6 +13,7 @@ import pyarrow as pa
 from etl.archive import Archived, open_archived
 from etl.cache import CachedTable, StepResult, find_step, read_cached, run_step
 from etl.cells import concat, plain
+from etl.conservation import require_leaves_placed, require_printed_figures_kept
 from etl.estimate import estimate
 from etl.harmonise import harmonise
 from etl.measure import Rules, measure_common, measure_year
@@ -191,7 +192,9 @@ def build_source_year(storage: Storage, unit: SourceYear, structures: Sequence[B
         return Built(unit.source, unit.year, cells)
 
     def to_clusters() -> tuple[dict[str, pa.Table], list[str]]:
-        done = harmonise(read_cached(storage, table), unit.year)
+        going_in = read_cached(storage, table)
+        done = harmonise(going_in, unit.year)
+        require_leaves_placed(going_in, done.ledger, unit.name)
         made = {"region_cluster": done.region_cluster, "ledger": done.ledger, "coverage": done.coverage}
         return made | {"region_keys": region_keys([done.region_cluster])}, done.notes
 
@@ -226,7 +229,9 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
         cells = contract("region_industry").conform(tables["region_industry"])
         return tables | {"region_industry": cells, "region_keys": region_keys([cells])}, parsed.notes
     known = [read_cached(storage, table) for one in structures if (table := one.table("region_industry"))]
-    estimated = estimate(tables.pop("region_industry").unify_dictionaries(), structures=known)
+    printed = tables.pop("region_industry").unify_dictionaries()
+    estimated = estimate(printed, structures=known)
+    require_printed_figures_kept(printed, estimated.cells, unit.name)
     published = contract("region_industry").column_names
     cells = estimated.cells.select([name for name in published if name in estimated.cells.column_names])
     tables |= {

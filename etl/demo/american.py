@@ -94,8 +94,11 @@ def bulk_lines(cells: Cells, year: int, kind: str) -> Iterator[list[str]]:
 def csv_zip(lines: Iterator[list[str]], member: str) -> bytes:
     """The lines as the Census Bureau zips them: text quoted, numbers not; a fixed date, so the bytes never change."""
     text = io.StringIO()
-    for number, line in enumerate(lines):
-        text.write(",".join(v if number and v.isdigit() and i > 2 else f'"{v}"' for i, v in enumerate(line)) + "\n")
+    text.write(",".join(f'"{name}"' for name in next(lines)) + "\n")
+    for line in lines:
+        codes, figures = line[:3], line[3:]
+        cells = [f'"{code}"' for code in codes] + [v if v.isdigit() else f'"{v}"' for v in figures]
+        text.write(",".join(cells) + "\n")
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), text.getvalue())
@@ -134,7 +137,7 @@ def cluster_mapping() -> dict[str, bytes]:
 
 def _definition(code: int, name: str) -> dict[str, object]:
     lists = {
-        f"naics_{vintage}": {c: c for c, cluster in reference.naics_cluster(vintage).items() if cluster == code}
+        f"naics_{vintage}": {c: c for c, cluster in sorted(reference.naics_cluster(vintage).items()) if cluster == code}
         for vintage in (1997, 2002, 2007, 2012)
     }
     return {"id": f"clusterData/{code}", "type_t": "clusterData", "name_t": name, "cluster_code_t": str(code)} | {

@@ -63,7 +63,7 @@ class EuropeanTruth:
 
 
 def american_industries() -> list[str]:
-    """Up to six industries of every cluster, of codes that mean the same in NAICS 2012 and NAICS 2017."""
+    """A few industries of every cluster, of codes that mean the same in NAICS 2012 and NAICS 2017."""
     older, newer = reference.naics_cluster(2012), reference.naics_cluster(2017)
     chosen: list[str] = []
     by_cluster: dict[int, list[str]] = {}
@@ -77,7 +77,7 @@ def american_industries() -> list[str]:
 
 
 def american_counties() -> list[str]:
-    """Every county of the small states and three of each other state, with the statewide 999."""
+    """Every county of the small states and two of each other state, with the statewide 999."""
     by_state: dict[str, list[str]] = {}
     for code in sorted(reference.counties(2020)):
         by_state.setdefault(code[:2], []).append(code)

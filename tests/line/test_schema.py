@@ -58,6 +58,8 @@ def test_an_unknown_table_is_wrong_use() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["b", "a", "ä", "10", "9"]), st.integers(-3, 3)), max_size=30))
 def test_sorting_by_ranks_is_sorting_by_values(rows: list[tuple[str, int]]) -> None:
-    table = pa.table({"a": pa.array([r[0] for r in rows], pa.string()), "b": pa.array([r[1] for r in rows], pa.int64())})
+    table = pa.table(
+        {"a": pa.array([r[0] for r in rows], pa.string()), "b": pa.array([r[1] for r in rows], pa.int64())}
+    )
     done = sort_rows(table, ["a", "b"]).to_pylist()
     assert [(r["a"], r["b"]) for r in done] == sorted(rows, key=lambda r: (r[0].encode(), r[1]))
