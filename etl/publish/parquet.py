@@ -4,6 +4,7 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,6 +15,13 @@ from etl.schema import Contract
 #: Rows of a row group. One county of one year lies in one group, and the footers of all years still read in
 #: milliseconds; larger groups read more than is asked for, smaller ones cost more footer than they save.
 ROW_GROUP_ROWS = 32_768
+
+#: Units of figures that are worked out of others. In tables of facts they are written to 31 bits after the leading one,
+#: an error of 2.3e-10 at most: what is cut off is noise, and was a fifth of every file. Counts and amounts stay exact.
+RATIO_UNITS = frozenset(
+    {"ratio", "share", "probability", "index", "score", "log2", "bits", "rate a year", "currency units a person"}
+)
+RATIO_BITS = 31
 
 #: Key of our JSON in the file's metadata; readers that see no Arrow metadata find the same facts there.
 METADATA_KEY = b"clusterbridge"
@@ -43,6 +51,7 @@ def parquet_bytes(table: pa.Table, contract: Contract, *, inputs_id: str, source
     for field in rows.schema:
         if pa.types.is_floating(field.type) and pc.any(pc.is_nan(rows[field.name])).as_py():
             raise DataError(f"table {contract.name}: {field.name} holds NaN; a missing figure must be null")
+    rows = _with_rounded_ratios(rows, contract).combine_chunks()
     spread = _spread_columns(rows)
     sink = io.BytesIO()
     pq.write_table(
@@ -65,6 +74,24 @@ def about(data: pq.FileMetaData) -> dict[str, Any]:
         raise DataError("the Parquet file carries no metadata of Clusterbridge")
     described: dict[str, Any] = json.loads(text)
     return described
+
+
+def _with_rounded_ratios(rows: pa.Table, contract: Contract) -> pa.Table:
+    """Round ratios and bands of estimates; what a portal published stays as it is."""
+    if contract.partition is None or "portal" in contract.key:
+        return rows
+    for at, column in enumerate(contract.columns):
+        is_band = column.unit == "persons" and "_band_" in column.name
+        if column.type == "double" and (column.unit in RATIO_UNITS or is_band):
+            rows = rows.set_column(at, rows.schema.field(at), _rounded(rows[column.name]))
+    return rows
+
+
+def _rounded(column: pa.ChunkedArray) -> pa.Array:
+    cut = np.uint64(52 - RATIO_BITS)
+    bits = pc.fill_null(column, 0.0).to_numpy().view(np.uint64)
+    bits = (bits + (np.uint64(1) << (cut - np.uint64(1)))) >> cut << cut
+    return pa.array(bits.view(np.float64), mask=pc.is_null(column).to_numpy())
 
 
 def _spread_columns(rows: pa.Table) -> list[str]:
