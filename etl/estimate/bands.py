@@ -61,14 +61,17 @@ def remaining_deviation(solution: Solution) -> Floats:
     A cell that gives way alone in its sum is pinned by it; one among many others is hardly: of its variance its own
     share in the variance of the members goes, for each tree.
     """
-    remaining = solution.variance.copy()
+    variance = solution.variance
+    free = np.flatnonzero(variance > 0)
+    remaining = variance[free]
     for parent in solution.parents:
-        member = parent >= 0
-        total = np.bincount(parent[member], solution.variance[member], minlength=parent.size)[np.maximum(parent, 0)]
-        share = np.divide(solution.variance, total, out=np.zeros(total.size), where=member & (total > 0))
-        remaining *= 1.0 - share
+        above = parent[free]
+        member = above >= 0
+        total = np.bincount(above[member], variance[free[member]], minlength=parent.size)[above[member]]
+        remaining[member] *= 1.0 - variance[free[member]] / total
+    result = np.zeros(variance.size)
     # A cell that is pinned by sums which are themselves uncertain keeps some of its variance.
-    result: Floats = np.sqrt(np.maximum(remaining, 0.01 * solution.variance))
+    result[free] = np.sqrt(np.maximum(remaining, 0.01 * variance[free]))
     return result
 
 

@@ -57,7 +57,7 @@ def tighten(
     """
     if (low > high + TOLERANCE).any():
         raise ValueError("a cell's own range is empty")
-    parents = [parent.copy() for parent in parents]
+    parents = list(parents)
     slacks: list[Floats | None] = [None] * len(parents) if slack is None else list(slack)
     conflicts: list[Conflict] = []
     while True:
@@ -68,7 +68,8 @@ def tighten(
             return Tightened(narrowed_low, narrowed_high, conflicts, parents, trees)
         conflicts += found
         for conflict in found:
-            parents[conflict.tree][parents[conflict.tree] == conflict.cell] = -1
+            whole = parents[conflict.tree]
+            parents[conflict.tree] = np.where(whole == conflict.cell, -1, whole)
 
 
 def _narrow(

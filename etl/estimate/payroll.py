@@ -27,7 +27,7 @@ def estimate_payroll(problem: Problem, solution: Solution) -> Floats:
     payroll, employment = np.nan_to_num(problem.payroll) / UNIT, solution.value
     paid = printed & (payroll > 0) & (employment > 0)
     rate = problem.rate(payroll, employment, paid, PERSONS_ABOVE, pay_level(problem, payroll, employment, paid))
-    start = np.where(printed, payroll, employment * rate)
+    payroll = np.where(printed, payroll, employment * rate)
     low, high = np.where(printed, payroll, 0.0), np.where(printed, payroll, UNBOUNDED)
-    raked = rake(start, low, high, solution.parents, sweeps=SWEEPS, tolerance=1.0)
+    raked = rake(payroll, low, high, solution.parents, sweeps=SWEEPS, tolerance=1.0)
     return np.where(printed, problem.payroll, raked * UNIT)

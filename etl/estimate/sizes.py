@@ -112,7 +112,8 @@ class SizeClasses:
 
 
 def _counts(column: pa.ChunkedArray, order: Integers | slice, more: int) -> Integers:
-    values: Integers = column.fill_null(0).to_numpy()[order]
+    known = column.fill_null(0) if column.null_count else column
+    values: Integers = known.to_numpy()[order]
     return np.append(values, np.zeros(more, values.dtype)) if more else values
 
 

@@ -62,28 +62,33 @@ def solve(problem: Problem) -> Solution:
 
 def _adjusted(problem: Problem, tight: Tightened, value: Floats, variance: Floats) -> tuple[Floats, list[Floats]]:
     """Make the expectations add up; also by tree, what is missing from sums that cannot be met together."""
-    low, high = tight.low, tight.high
-    is_free = ~exact(low, high)
-    room = np.where(is_free, np.minimum(high - low, MOST_ROOM), 0.0)
-    raker = Raker(low, high, tight.trees)
+    is_free = ~exact(tight.low, tight.high)
+    room = np.where(is_free, np.minimum(tight.high - tight.low, MOST_ROOM), 0.0)
+    is_small = is_free.sum() <= CLOSED_CELLS
+    raker = Raker(tight.low, tight.high, tight.trees)
     value = raker.rake(value, variance, FIRST_SWEEPS)
-    if is_free.sum() <= CLOSED_CELLS:
-        value = raker.rake(value, room, 4 * SWEEPS)
+    value = raker.rake(value, room, 4 * SWEEPS if is_small else SWEEPS // 2)
+    if is_small:
         return _closed(problem, tight, value, is_free)
-    value = raker.rake(value, room, SWEEPS // 2)
-    is_top = problem.region_level < 2
-    is_top[problem.region_parent >= 0] &= problem.region_level[problem.region_parent[problem.region_parent >= 0]] < 1
-    if is_top.all() or (is_top & is_free).sum() > CLOSED_CELLS:
+    top = _nation_and_states(problem)
+    if top.size == value.size or is_free[top].sum() > CLOSED_CELLS:
         return raker.rake(value, room, SWEEPS), []
-    rows = np.flatnonzero(is_top)
-    top = problem.take(rows)
-    parents = [place_of(parent, rows) for parent in tight.parents]
-    value[rows], _ = _closed(
-        top, replace(tight, low=low[rows], high=high[rows], parents=parents), value[rows], is_free[rows]
+    del raker
+    ranges = replace(
+        tight, low=tight.low[top], high=tight.high[top], parents=[place_of(parent, top) for parent in tight.parents]
     )
-    low, high = low.copy(), high.copy()
-    low[rows] = high[rows] = value[rows]
+    value[top], _ = _closed(problem.take(top), ranges, value[top], is_free[top])
+    low, high = tight.low.copy(), tight.high.copy()
+    low[top] = high[top] = value[top]
     return Raker(low, high, tight.trees).rake(value, room, SWEEPS), []
+
+
+def _nation_and_states(problem: Problem) -> Integers:
+    """Cells above the counties: of nation and states, but for what only closes the sums over counties."""
+    is_top = problem.region_level < 2
+    below = np.flatnonzero(problem.region_parent >= 0)
+    is_top[below] &= problem.region_level[problem.region_parent[below]] < 1
+    return np.flatnonzero(is_top)
 
 
 def _closed(problem: Problem, tight: Tightened, value: Floats, is_free: Booleans) -> tuple[Floats, list[Floats]]:

@@ -4,6 +4,8 @@ Method: `docs/methodology.md`. Metropolitan rows pass through as they are; their
 later, so that all regions come from the same leaves.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,9 +41,10 @@ def estimate_us(cells: pa.Table, *, previous: pa.Table | None = None) -> Estimat
     posed = pose(ours, previous)
     solution = solve(posed.problem)
     held_out = hold_out(posed.problem)
+    contradictions = contradiction_rows(posed, solution, ours)
+    posed = replace(posed, problem=replace(posed.problem, sizes=None))  # a tenth of the memory, no longer needed
     payroll = estimate_payroll(posed.problem, solution)
     completed = completed_rows(ours, posed, solution, held_out.calibration, payroll)
-    contradictions = contradiction_rows(posed, solution, ours)
     return Estimated(
         rows.concat([completed, others.select(columns)]) if others.num_rows else completed,
         quality_rows(posed, held_out, source, year),

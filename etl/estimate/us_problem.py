@@ -110,7 +110,8 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
 def _floats(table: pa.Table, name: str, order: Order = slice(None)) -> Floats:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    values: Floats = table.column(name).cast(pa.float64()).to_numpy()
+    column = table.column(name)
+    values: Floats = (column if column.type == pa.float64() else column.cast(pa.float64())).to_numpy()
     return values[order]
 
 

@@ -140,7 +140,7 @@ def _employment(
     band_low, band_high = (end[cell] for end in band(problem, solution, calibration))
     is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem.establishments)])[cell]
     is_ranged = (problem.is_published & (solution.own_high < UNBOUNDED))[cell]
-    status = np.where(is_exact, DERIVED, np.where(is_ranged, BOUNDED, ESTIMATED))
+    status = np.where(is_exact, DERIVED, np.where(is_ranged, BOUNDED, ESTIMATED)).astype(np.int8)
     high = np.where(solution.high[cell] < UNBOUNDED / 10, solution.high[cell], np.nan)
     grade = grades(value, band_low, band_high, is_certain, is_calibrated)
     return {
@@ -162,7 +162,7 @@ def _payroll(whole: pa.Table, payroll: Floats) -> dict[str, pa.Array]:
     printed = whole.column("payroll").is_valid().to_numpy()
     return {
         "payroll": _over(whole, "payroll", printed, payroll),
-        "payroll_status": _status_over(whole, "payroll_status", printed, np.full(payroll.size, ESTIMATED)),
+        "payroll_status": _status_over(whole, "payroll_status", printed, np.full(payroll.size, ESTIMATED, np.int8)),
     }
 
 
@@ -176,5 +176,5 @@ def _status_over(whole: pa.Table, name: str, printed: Booleans, status: Integers
     """The column where the figure is printed, elsewhere `status`, a position in STATUSES."""
     own = whole.column(name)
     positions, values = cells.codes(own.fill_null("withheld") if own.null_count else own)
-    known = np.array([STATUSES.index(value) for value in values], np.int64)[positions]
-    return pa.DictionaryArray.from_arrays(np.where(printed, known, status).astype(np.int8), pa.array(STATUSES))
+    known = np.array([STATUSES.index(value) for value in values], np.int8)[positions]
+    return pa.DictionaryArray.from_arrays(np.where(printed, known, status), pa.array(STATUSES))
