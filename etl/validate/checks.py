@@ -54,9 +54,10 @@ def _vanished(table: str) -> str:
 def _unresolved(table: str, columns: tuple[str, ...], target: str) -> str:
     own = ("region_scheme", "region_code", "region_vintage") if target == "region" else (f"{target}_code",)
     own = ("source",) if target == "source" else own
-    pairs = " AND ".join(f"t.{mine} = k.{theirs}" for mine, theirs in zip(columns, own, strict=True))
-    given = " AND ".join(f"t.{name} IS NOT NULL" for name in columns)
-    return f"SELECT t.* FROM {table} t WHERE {given} AND NOT EXISTS (SELECT 1 FROM {target} k WHERE {pairs})"
+    names = ", ".join(f"{theirs} AS {mine}" for mine, theirs in zip(columns, own, strict=True))
+    given = " AND ".join(f"{name} IS NOT NULL" for name in columns)
+    return f"""SELECT * FROM {table} ANTI JOIN (SELECT {names} FROM {target}) USING ({", ".join(columns)})
+               WHERE {given}"""
 
 
 def _unequal(left: str, right: str, tolerance: str = "1e-9") -> str:
