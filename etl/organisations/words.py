@@ -1,0 +1,99 @@
+"""From text to words that can be compared: accents folded, joined names taken apart, plurals cut, places left out."""
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from etl.reference import area_names, nuts_regions, states
+from etl.reference.nuts import CURRENT_NUTS
+
+# Words that organisations of every field bear, words of direction and size, and little words of several languages.
+STOP_WORDS = Path(__file__).parent / "tables" / "stop_word.csv"
+
+_BREAKS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "æ": "ae", "Æ": "Ae", "’": "'"})
+
+
+class Word(NamedTuple):
+    """A word as it is compared, and whether it stood in capitals in a text that is not all capitals."""
+
+    stem: str
+    is_capitals: bool = False
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a text in order, in the form in which they are compared, names of places of several words left out.
+
+    `LifeScience` is two words; `R&D` is `r and d`; an apostrophe's `s` is dropped.
+    """
+    plain = re.sub(r"'s?\b", " ", _BREAKS.sub(" ", _folded(text))).replace("&", " and ")
+    mixed = not plain.isupper()
+    words = [Word(stem(word.lower()), mixed and word.isupper() and len(word) > 1) for word in _WORD.findall(plain)]
+    return _without_places(words)
+
+
+def stem(word: str) -> str:
+    """A word without the ending of its plural."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "as")):
+        return word[:-1]
+    return word
+
+
+def _folded(text: str) -> str:
+    """Letters without their accents."""
+    folded = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(letter for letter in folded if not unicodedata.combining(letter))
+
+
+def is_telling(word: str) -> bool:
+    """Whether a word may tell one field of work from another."""
+    return word not in _STOP_STEMS and len(word) > 1 and not word.isdigit()
+
+
+_STOP_STEMS = frozenset(stem(word) for word in STOP_WORDS.read_text("utf-8").split()[1:])
+
+
+def _without_places(words: list[Word]) -> list[Word]:
+    """Leave out names of places that have several words; single ones are no industry's words, or mean both."""
+    kept, at = [], 0
+    while at < len(words):
+        ends = _places().get(words[at].stem, ())
+        length = next((n for n in ends if _is_place(words[at : at + n])), 0)
+        if not length:
+            kept.append(words[at])
+        at += max(length, 1)
+    return kept
+
+
+def _is_place(words: list[Word]) -> bool:
+    return tuple(word.stem for word in words) in _place_names()
+
+
+@cache
+def _place_names() -> frozenset[tuple[str, ...]]:
+    """Names of several words of states, economic and metropolitan areas' cities, and NUTS regions."""
+    names = [*states().values(), *nuts_regions(CURRENT_NUTS).values()]
+    for scheme, vintage in (("us_economic_area", 2004), ("us_cbsa", 2020)):
+        names += [city for name in area_names(scheme, vintage).values() for city in name.split(",")[0].split("-")]
+    found = set()
+    for name in names:
+        parts = tuple(stem(word.lower()) for word in _WORD.findall(_folded(name)))
+        if len(parts) > 1:
+            found.add(parts)
+    return frozenset(found)
+
+
+@cache
+def _places() -> dict[str, tuple[int, ...]]:
+    """By first word, the lengths of the names that start with it, the longest first."""
+    lengths: dict[str, set[int]] = {}
+    for name in _place_names():
+        lengths.setdefault(name[0], set()).add(len(name))
+    return {first: tuple(sorted(found, reverse=True)) for first, found in lengths.items()}
