@@ -28,14 +28,15 @@ nation and states are closed, and the counties follow."""
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """`value` within `low` and `high`; `own_high`: the upper end each cell has by itself; `variance` of the prior, 0
-    where exact; `parents`: the trees without the sums that cannot be met, which are `conflicts`; `unmet`: by tree, what
-    is missing from sums that could be met alone but not together; `range_conflicts`: cells whose size classes and range
-    exclude each other (the range stands)."""
+    """Bounds and estimates of the cells.
+
+    `value` lies within `low` and `high`; `variance` is that of the prior, 0 where exact. `conflicts`: sums that cannot
+    be met; `parents`: the trees without them; `unmet`: by tree, what is missing from sums that could be met alone but
+    not together. `range_conflicts`: cells whose size classes and range exclude each other (the range stands).
+    """
 
     low: Floats
     high: Floats
-    own_high: Floats
     value: Floats
     variance: Floats
     parents: tuple[Integers, Integers]
@@ -56,7 +57,7 @@ def solve(problem: Problem) -> Solution:
     value, unmet = _adjusted(problem, tight, value, variance)
     industries, regions = tight.parents
     return Solution(
-        tight.low, tight.high, high, value, variance, (industries, regions), tight.conflicts, unmet, range_conflicts
+        tight.low, tight.high, value, variance, (industries, regions), tight.conflicts, unmet, range_conflicts
     )
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from etl import cells
 from etl.cells import STATUSES
-from etl.estimate.bands import Calibration, band, grades, strata
+from etl.estimate.bands import WITHIN_B, Calibration, band, grades, strata
 from etl.estimate.bounds import TOLERANCE, UNBOUNDED, exact
 from etl.estimate.complete import HIDDEN, REMAINDER
 from etl.estimate.hierarchy import NOT_ALLOCATED, Lists
@@ -131,7 +131,10 @@ def _sorted(table: pa.Table) -> pa.Table:
 def _employment(
     whole: pa.Table, posed: Posed, solution: Solution, calibration: Calibration, cell: Integers
 ) -> dict[str, pa.Array]:
-    """Employment with its bounds, band, status and grade; what is printed stays as it is."""
+    """Employment with its bounds, band, status and grade; what is printed stays as it is.
+
+    Where the bounds meet a cell is derived exactly; it is bounded where they alone hold it to within a tenth.
+    """
     problem = posed.problem
     printed = whole.column("employment").is_valid().to_numpy()
     is_exact = exact(solution.low, solution.high)[cell]
@@ -139,8 +142,8 @@ def _employment(
     value = np.where(is_exact, np.round(solution.low[cell], 6), solution.value[cell])
     band_low, band_high = (end[cell] for end in band(problem, solution, calibration))
     is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem.establishments)])[cell]
-    is_ranged = (problem.is_published & (solution.own_high < UNBOUNDED))[cell]
-    status = np.where(is_exact, DERIVED, np.where(is_ranged, BOUNDED, ESTIMATED)).astype(np.int8)
+    is_bounded = (solution.high - solution.low)[cell] / 2 <= WITHIN_B * value
+    status = np.where(is_exact, DERIVED, np.where(is_bounded, BOUNDED, ESTIMATED)).astype(np.int8)
     high = np.where(solution.high[cell] < UNBOUNDED / 10, solution.high[cell], np.nan)
     grade = grades(value, band_low, band_high, is_certain, is_calibrated)
     return {
