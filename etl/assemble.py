@@ -4,15 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import harmonise, reference
-from etl.archive import Archived
+from etl.archive import Archived, open_archived
 from etl.cache import StepResult, code_id, hash_of, read_cached, run_step
 from etl.cells import concat
 from etl.line import FACTS, PORTALS, Built, region_keys, write_published
+from etl.organisations import cluster_organisation
 from etl.partners import cluster_relatedness
 from etl.publish import Part, part_path
 from etl.schema import contract, contracts
+from etl.settings import Settings
+from etl.sources import DATASETS
+from etl.sources.configured import description_id
 from etl.storage import Storage
 
 #: Tables that gather what the steps of all source-years wrote about themselves, and the step's name for each.
@@ -55,10 +60,12 @@ def assemble(
         for name, table in result.tables.items():
             parts[part_path(name, result.year)] = Part(table.path, table.sha256, table.bytes, table.rows, result.key)
     facts = [one for one in built if one.source in (*FACTS, *PORTALS)]
+    organisations = _organisations(storage, files)
     for result in [
         *_reference_tables(storage, is_invented=is_invented),
         _source_files(storage, files),
-        _regions(storage, facts),
+        *organisations,
+        _regions(storage, facts, organisations),
         *[_gathered(storage, name, facts) for name in GATHERED],
         _relatedness(storage, years),
     ]:
@@ -97,12 +104,34 @@ def _source_files(storage: Storage, files: Sequence[Archived]) -> StepResult:
     return _one(storage, "source_file", inputs, lambda: pa.table(columns, _schema("source_file", names)))
 
 
-def _regions(storage: Storage, built: Sequence[Built]) -> StepResult:
+def _organisations(storage: Storage, files: Sequence[Archived]) -> list[StepResult]:
+    """Organisations on the taxonomy, from the list that is configured and the decisions about it; none without."""
+    dataset = DATASETS["cluster_organisations"]
+    asked = {request.url for request in dataset.requests([])}
+    lists = [file for file in files if file.dataset == dataset.name and file.url in asked]
+    if not lists:
+        return []
+
+    def placed() -> pa.Table:
+        tables = dataset.parse([open_archived(storage, file) for file in lists], None).tables
+        return cluster_organisation(tables["organisation"], tables["decision"])
+
+    inputs = [f"{file.kind} {file.url}={file.sha256}" for file in lists]
+    inputs.append(f"description={description_id(Settings().cluster_organisations)}")
+    return [_one(storage, "cluster_organisation", inputs, placed)]
+
+
+def _regions(storage: Storage, built: Sequence[Built], organisations: Sequence[StepResult]) -> StepResult:
     found = [table for one in built for result in one.results if (table := result.tables.get("region_keys"))]
+    found += [table for result in organisations for table in result.tables.values()]
     inputs = sorted(table.sha256 for table in found)
-    return _one(
-        storage, "region", inputs, lambda: reference.regions(region_keys(read_cached(storage, t) for t in found))
-    )
+
+    def described() -> pa.Table:
+        tables = (read_cached(storage, table) for table in found)
+        placed = [table.filter(pc.is_valid(table.column("region_code"))) for table in tables]
+        return reference.regions(region_keys(placed))
+
+    return _one(storage, "region", inputs, described)
 
 
 def _gathered(storage: Storage, name: str, built: Sequence[Built]) -> StepResult:

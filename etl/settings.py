@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     cluster_organisations: str | None = Field(
         None, description="JSON file that describes a list of cluster organisations."
     )
+    organisation_decisions: str | None = Field(
+        None, description="CSV with what people decided about organisations: organisation_id, cluster_code, reason."
+    )
 
     connections_per_host: PositiveInt = Field(4, description="Requests under way at one host at a time.")
     connect_timeout: PositiveFloat = Field(10, description="Seconds to wait for a connection.")

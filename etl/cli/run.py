@@ -68,7 +68,7 @@ def demo(
     data: Annotated[str, typer.Option("--data", help="Where the demo keeps its data root.")] = "demo-data",
 ) -> None:
     """Refresh from small built-in publishers with invented figures, and query what was published."""
-    from etl.demo import write_publishers
+    from etl.demo import organisations_configured, write_publishers
     from etl.demo.query import first_query
     from etl.mirror import serve
     from etl.progress import shown_progress
@@ -77,13 +77,15 @@ def demo(
     from etl.storage import Storage
 
     typer.echo("Built-in publishers with invented figures: real codes and formats, no real statistics.")
-    storage, settings = Storage(data), Settings(data=data)
+    storage = Storage(data)
     with (
         tempfile.TemporaryDirectory() as folder,
         serve(write_publishers(Path(folder))) as address,
+        organisations_configured(Path(folder)),
         shown_progress() as progress,
     ):
-        summary = refresh(storage, Asked(today(), mirror=address, is_invented=True), settings, progress)
+        asked = Asked(today(), mirror=address, is_invented=True)
+        summary = refresh(storage, asked, Settings(data=data), progress)
     typer.echo(summary.sentence())
     typer.echo(first_query(storage))
 

@@ -10,6 +10,7 @@ for, `clusters` places names of clusters that are not ours; null leaves their ro
 """
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,6 +70,14 @@ def table_settings(path: str | None, known: frozenset[str], required: frozenset[
     if missing := sorted(required - declared):
         raise UsageError(f"{path}: no column is declared for {', '.join(missing)}")
     return settings
+
+
+def description_id(path: str | None) -> str:
+    """Hash of the description that a setting names: what is read depends on it as on the table. Empty for none."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    except OSError as error:
+        raise UsageError(f"{path}: the description of a table cannot be read ({error.strerror})") from error
 
 
 def check_table(file: ArchivedFile, settings: TableSettings) -> None:
