@@ -112,7 +112,9 @@ def plan_prune(
         *_temporary(storage, unfinished_after),
     ]
     if cache:
-        removals += [Removal(path, storage.size(path), "cached result of a step") for path in storage.list(CACHE)]
+        # The note of a result goes before its tables: what has no note is not there.
+        paths = sorted(storage.list(CACHE), key=lambda path: (not path.endswith(".json"), path))
+        removals += [Removal(path, storage.size(path), "cached result of a step") for path in paths]
     return PrunePlan(tuple(removals), kept)
 
 

@@ -17,7 +17,7 @@ from etl.publish.draft import Draft
 from etl.publish.manifest import FileEntry, Manifest
 from etl.publish.objects import CLAIM
 from etl.publish.parquet import about, part_path, part_year
-from etl.publish.versions import SNAPSHOTS, check_pointer, manifest_path, read_manifest, started_versions
+from etl.publish.versions import LATEST, SNAPSHOTS, check_pointer, manifest_path, read_manifest, started_versions
 from etl.storage import Storage
 from etl.validate.checks import checks_of
 from etl.validate.suites import REFERENCES
@@ -71,10 +71,10 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
         wanted |= {object_path(file.sha256) for file in manifest.source_files} if manifest else set()
     if versions is None:
         wanted |= set(storage.list(OBJECTS))
-        try:
-            check_pointer(storage)
-        except IntegrityError as error:
-            report.problems.append(Problem(f"{SNAPSHOTS}/latest.json", str(error)))
+    try:
+        check_pointer(storage)
+    except IntegrityError as error:
+        report.problems.append(Problem(LATEST, str(error)))
     for path in sorted(wanted):
         _verify_bytes(storage, path, "".join(path.removeprefix(f"{OBJECTS}/").split("/")), None, report)
     return report

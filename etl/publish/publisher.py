@@ -20,6 +20,14 @@ class OvertakenError(TransientError):
     """Another publisher was faster; its version stands, and this run must compare with it."""
 
 
+class DamagedPartError(IntegrityError):
+    """A part of a draft is gone or not what it says; `path`: where in the data root its bytes were to come from."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path} {what}; nothing was published, run again")
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What came of publishing: the version that holds the content, the one before it, and whether it is new."""
@@ -85,14 +93,14 @@ def place(storage: Storage, target: str, part: Part) -> None:
         try:
             storage.copy(part.source, target)
         except FileNotFoundError as error:
-            raise IntegrityError(f"{part.source} is gone; nothing was published, run again") from error
+            raise DamagedPartError(part.source, "is gone") from error
 
 
 def check_part(part: Part, digest: str, path: str) -> None:
     """Refuse bytes that are not the part's: a linked file may have been damaged since, and nothing is built on it."""
     if digest != part.sha256:
-        where = part.source if isinstance(part.source, str | Path) else path
-        raise IntegrityError(f"{where} is damaged: its SHA-256 is {digest}, not {part.sha256}; nothing was published")
+        where = path if isinstance(part.source, bytes) else str(part.source)
+        raise DamagedPartError(where, f"is damaged: its SHA-256 is {digest}, not {part.sha256}")
 
 
 def manifest_of(draft: Draft, parts: Mapping[str, Part], documents: Mapping[str, FileEntry], version: str) -> Manifest:

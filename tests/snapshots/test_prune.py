@@ -88,10 +88,14 @@ def test_bytes_that_a_kept_version_shares_are_not_counted(four: Storage) -> None
 
 
 def test_the_cache_goes_only_when_asked(four: Storage) -> None:
-    four.write("cache/measure/x/2017/abc.parquet", b"x" * 10)
+    four.write("cache/measure/x/2017/abc.cluster.parquet", b"x" * 10)
+    four.write("cache/measure/x/2017/abc.json", b"x")
     assert plan_prune(four).removals == ()
     plan = plan_prune(four, cache=True)
-    assert [(one.path, one.bytes) for one in plan.removals] == [("cache/measure/x/2017/abc.parquet", 10)]
+    assert [(one.path.rsplit("/", 1)[1], one.bytes) for one in plan.removals] == [
+        ("abc.json", 1),
+        ("abc.cluster.parquet", 10),
+    ]
     prune(four, plan)
     assert four.list("cache") == [] and len(versions(four)) == 4
 
