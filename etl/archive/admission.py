@@ -10,10 +10,10 @@ from typing import Any
 
 from etl.archive.bodies import RefusalError, count_rows, unpack
 from etl.archive.guards import check_change, check_content
-from etl.archive.log import Archived, Outcome
+from etl.archive.log import FAILED, Archived, Outcome
 from etl.archive.objects import REFUSED, hash_file, object_path, store
 from etl.archive.transport import Body, Validators
-from etl.errors import SourceFormatError
+from etl.errors import SourceFormatError, TransientError
 from etl.settings import Settings
 from etl.sources.base import ArchivedFile, Dataset, Request
 from etl.storage import Storage
@@ -80,6 +80,29 @@ class Door:
         store(self._storage, file)
         return self._taken(request, file, body.validators, profile, overruled)
 
+    def refuse_parts(self, outcomes: Iterable[Outcome], known: Mapping[tuple[str, str], Archived]) -> list[Outcome]:
+        """Refuse new pages of an answer of which another page could not be had: pages of two editions are no answer."""
+        answers: dict[tuple[str, str], list[Outcome]] = {}
+        for outcome in outcomes:
+            answers.setdefault(self._first_page(outcome.request), []).append(outcome)
+        settled = []
+        for pages in answers.values():
+            missing = next((page for page in pages if page.status in FAILED or page.status == "not_offered"), None)
+            for page in pages:
+                if missing is None or page.archived is None or page.status not in ("fetched", "accepted"):
+                    settled.append(page)
+                    continue
+                reason = f"another page of the answer could not be had ({missing.reason or missing.status})"
+                key = (page.request.dataset, page.request.url)
+                settled.append(self._withdrawn(page, page.archived, RefusalError("pages", reason), known.get(key)))
+        return sorted(settled, key=lambda outcome: (outcome.request.dataset, outcome.request.url))
+
+    def _first_page(self, request: Request) -> tuple[str, str]:
+        key = (request.dataset, request.url)
+        while key in self.follows:
+            key = (request.dataset, self.follows[key])
+        return key
+
     def refuse_repeated_years(
         self, outcomes: Iterable[Outcome], known: Mapping[tuple[str, str], Archived]
     ) -> list[Outcome]:
@@ -117,12 +140,28 @@ class Door:
                     raise
                 overruled.append(refusal)
 
-        ask(lambda: check_content(file.path, file.content))
+        ask(lambda: self._check_content(file))
         ask(lambda: profile.update(rows=count_rows(file.path, file.content, self._settings)))
         ask(lambda: profile.update(self._read(file)))
         if held is not None:
             ask(lambda: check_change(file.bytes, profile, held.bytes, held.profile, self._settings))
         return profile
+
+    def _check_content(self, file: ArchivedFile) -> None:
+        """Ask what the body is; where it is of another kind, its reader may know what the publisher says with it."""
+        try:
+            check_content(file.path, file.content)
+        except RefusalError as refusal:
+            dataset = self._datasets.get(file.dataset)
+            if refusal.guard != "content" or dataset is None:
+                raise
+            try:
+                dataset.check(file)
+            except (SourceFormatError, TransientError) as error:
+                raise RefusalError("content", f"{refusal.reason}: {error}") from error
+            except Exception:  # a reader need not know bodies of another kind
+                raise refusal from None
+            raise
 
     def _read(self, file: ArchivedFile) -> Mapping[str, Any]:
         """Let the dataset's own reader look: at the shape, and for what a later copy is compared with."""
@@ -135,6 +174,8 @@ class Door:
             return dataset.profile(file)
         except SourceFormatError as error:
             raise RefusalError("format", str(error)) from error
+        except TransientError as error:
+            raise RefusalError("not_ready", str(error)) from error
         except Exception as error:  # a reader that stumbles over unforeseen bytes refuses them
             _logger.info("%s: the reader failed", file.url, exc_info=True)
             raise RefusalError("format", f"its reader cannot read it: {type(error).__name__}: {error}") from error
@@ -177,7 +218,7 @@ class Door:
 
     def _withdrawn(self, outcome: Outcome, archived: Archived, refusal: RefusalError, held: Archived | None) -> Outcome:
         """Take back an archived body: its bytes stay in the archive, where no log line leads to them, and aside."""
-        if archived.dataset in self._accept:
+        if refusal.is_change and archived.dataset in self._accept:
             return self._accepted(outcome.request, archived, [refusal])
         kept = f"{REFUSED}/{archived.dataset}/{archived.sha256}"
         self._storage.copy(object_path(archived.sha256), kept)

@@ -192,8 +192,8 @@ class _Run:
                     hosts_queue.put(None)
 
     def settle(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Sort the outcomes and refuse those whose bytes stand for another year already."""
-        return self._door.refuse_repeated_years(outcomes, self._known)
+        """Sort the outcomes; refuse those whose bytes stand for another year already, and answers that lack a page."""
+        return self._door.refuse_parts(self._door.refuse_repeated_years(outcomes, self._known), self._known)
 
     def _ask(self, request: Request) -> None:
         name = urlsplit(request.url).netloc
@@ -259,7 +259,8 @@ class _Run:
 
     def superseded(self, outcomes: Iterable[Outcome]) -> list[_Key]:
         """Further pages in hand that no page before leads to any more, and those that only they led to."""
-        led_to = {(o.request.dataset, o.request.url): {page.url for page in o.next_pages} for o in outcomes}
+        current = [o for o in outcomes if o.archived is not None and not o.is_stale]
+        led_to = {(o.request.dataset, o.request.url): {page.url for page in o.next_pages} for o in current}
         found: dict[_Key, None] = {}
         further = {key: held.follows for key, held in self._known.items() if held.follows is not None}
         is_growing = True

@@ -31,6 +31,13 @@ _SAFE = "/:,;@!$'()*~?"
 _RETRIED = frozenset({202, 408, 425, 429})
 _ABSENT = frozenset({404, 410})
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_TRANSPORT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    TimeoutError,
+)
+_NO_CONNECTION = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _logger = logging.getLogger(__name__)
@@ -77,16 +84,22 @@ Reply = Body | Unchanged | Absent | Failed
 
 @dataclass(slots=True)
 class Host:
-    """What the workers of one host share."""
+    """What the workers of one host share. `failures`: in a row; `is_there`: it has answered something in this run."""
 
     failures: int = 0
+    is_there: bool = False
     not_before: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, *, is_failure: bool) -> None:
-        """Note whether the host answered an address at last."""
+    def failed(self) -> None:
+        """Note that the host did not answer an address at last."""
         with self.lock:
-            self.failures = self.failures + 1 if is_failure else 0
+            self.failures += 1
+
+    def answered(self) -> None:
+        """Note that the host answered."""
+        with self.lock:
+            self.failures, self.is_there = 0, True
 
     def hold(self, until: float) -> None:
         """Ask nothing more before this time."""
@@ -95,11 +108,15 @@ class Host:
 
 
 class _TryAgainError(Exception):
-    """This try failed; another may not."""
+    """This try failed; another may not. `is_silent`: there was no connection; `is_unknown`: nor a name's address."""
 
-    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, retry_after: float = 0.0, *, is_silent: bool = False, is_unknown: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.is_silent = is_silent
+        self.is_unknown = is_unknown
 
 
 class _FailedError(Exception):
@@ -149,15 +166,18 @@ class Downloader:
                 delay = self._delay(attempt, error.retry_after)
                 if error.retry_after:
                     host.hold(time.monotonic() + error.retry_after)
-                if attempt >= self._settings.retries or delay > self._left():
-                    host.count(is_failure=True)
+                is_last = attempt >= self._settings.retries or delay > self._left() or (error.is_unknown and attempt)
+                # Of a host that was never reached every try counts: no network is told in seconds.
+                if is_last or (error.is_silent and not host.is_there):
+                    host.failed()
+                if is_last or host.failures >= self._settings.host_failures_max:
                     return Failed(str(error) + (f" ({attempt + 1} tries)" if attempt else ""))
                 _logger.info("%s: %s; trying again in %.1f s", url, error, delay)
                 attempt += 1
                 if self.stop.wait(delay):
                     return Failed(self._out_of_time())
             else:
-                host.count(is_failure=False)
+                host.answered()
                 return reply
 
     def _attempt(self, address: str, validators: Validators, transfer: _Transfer) -> Reply:
@@ -167,10 +187,13 @@ class Downloader:
                 return self._take(response, headers, transfer)
         except ValueError as error:
             raise _FailedError("an address that cannot be asked for") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
-            raise _TryAgainError(self._describe(error)) from error
-        except TimeoutError as error:
-            raise _TryAgainError(self._describe(error)) from error
+        except _TRANSPORT_ERRORS as error:
+            causes = _causes(error)
+            raise _TryAgainError(
+                self._describe(error),
+                is_silent=any(isinstance(cause, _NO_CONNECTION) for cause in causes),
+                is_unknown=any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in causes),
+            ) from error
 
     def _open(self, address: str, headers: dict[str, str]) -> requests.Response:
         for _ in range(_REDIRECTS_MAX + 1):
