@@ -45,7 +45,7 @@ def ingest_dag(side: steps.Side) -> DAG:
         tags=["clusterbridge"],
         doc_md=ingest_dag.__doc__,
     ) as dag:
-        groups = task(task_id="datasets")(steps.datasets_to_ask)(KEY, side)
+        groups = task(task_id="datasets")(steps.datasets_to_ask)(KEY, side, nights.asked)
         fetched = (
             task(
                 task_id="fetch",

@@ -21,16 +21,17 @@ class Nights:
     """Settings of the nightly run and its backfills.
 
     `start`, `deadline`: when a night begins, and when its snapshot is to be published (UTC). `stale`: whether a side
-    that is down is delivered as it was, or waited for. `alerts`: where alerts go, separated by commas: log,
-    mail:ADDRESS, an https address. `builds`, `backfill_builds`: source-years that one run builds at a time.
-    `retry_seconds`, `retries`: before the first further try at a publisher (doubled each time), and how many there
-    are. `release_hours`: how long a refused snapshot waits for a person. `url`, `user`, `password`: Airflow's API, for
-    the notes of runs and for `airflow backfill`.
+    that is down is delivered as it was, or waited for. `datasets`: what the nights ask for, separated by commas; empty
+    means all. `alerts`: where alerts go, separated by commas: log, mail:ADDRESS, an https address. `builds`,
+    `backfill_builds`: source-years that one run builds at a time. `retry_seconds`, `retries`: before the first further
+    try at a publisher (doubled each time), and how many there are. `release_hours`: how long a refused snapshot waits
+    for a person. `url`, `user`, `password`: Airflow's API, for the notes of runs and for `airflow backfill`.
     """
 
     start: str = "02:00"
     deadline: str = "06:00"
     stale: str = "deliver"
+    datasets: str = ""
     alerts: str = "log"
     builds: int = 2
     backfill_builds: int = 1
@@ -66,7 +67,12 @@ class Nights:
     @property
     def channels(self) -> tuple[str, ...]:
         """Where alerts go."""
-        return tuple(part.strip() for part in self.alerts.split(",") if part.strip())
+        return _listed(self.alerts)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The datasets that the nights ask for; none means all."""
+        return _listed(self.datasets)
 
     @property
     def cron(self) -> str:
@@ -139,6 +145,10 @@ def time_left(day: date, started: str | None, limit: timedelta) -> float:
             "what is done stands, and the next run goes on from there"
         )
     return left
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _time(name: str, text: str) -> time:

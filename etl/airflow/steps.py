@@ -137,8 +137,9 @@ def delivery(key: str, side: Side) -> Json:
         files = []
     stale = {file.dataset: file.problem for file in files if file.is_stale}
     had = {file.dataset for file in files}
-    names = [name for name, dataset in DATASETS.items() if dataset.side == side]
-    left_out = [name for name in names if name not in had and requests_for([name])]
+    asked = Nights.from_environment().asked or DATASETS
+    names = [name for name in asked if DATASETS[name].side == side and name not in had]
+    left_out = [name for name in names if requests_for([name])]
     unbuilt = [unit.name for unit in unbuilt_source_years(storage, files)]
     freshness = "archive" if is_past(day) else "stale" if stale or not files else "fresh"
     told = {"side": side, "freshness": freshness, "files": len(files), "stale": stale, "unbuilt": unbuilt}

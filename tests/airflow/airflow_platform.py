@@ -7,16 +7,18 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
 HERE = Path(__file__).parent
@@ -38,6 +40,17 @@ def postgres_bin() -> Path | None:
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
+
+
+@contextmanager
+def platform_folder() -> Iterator[Path]:
+    """A folder for a platform; pytest's own are closed to Postgres, which runs as a user of its own."""
+    if postgres_bin() is None:
+        pytest.skip("Postgres is not installed; bin/scale-services installs it")
+    with tempfile.TemporaryDirectory(prefix="clusterbridge-scale-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def wait_for(what: str, check: Callable[[], Any], seconds: float = 60, every: float = 0.3) -> Any:
@@ -85,6 +98,7 @@ class Platform:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "40",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
             "CLUSTERBRIDGE_AIRFLOW_URL": self.url,
@@ -107,16 +121,16 @@ class Platform:
             self.run(name, ["airflow", name])
         for name in ("scheduler", "triggerer"):
             self.run(name, ["airflow", name, "--skip-serve-logs"])
-        wait_for("a healthy Airflow", self._is_healthy, 90)
+        wait_for("a healthy Airflow", self._is_healthy, 240)
         token = requests.post(f"{self.url}/auth/token", json={"username": USER, "password": PASSWORD}, timeout=30)
         self._headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
         dags = {path.stem for path in (REPOSITORY / "dags").glob("*.py")}
-        wait_for("the DAGs", lambda: {dag["dag_id"] for dag in self.get("dags")["dags"]} >= dags, 60)
+        wait_for("the DAGs", lambda: {dag["dag_id"] for dag in self.get("dags")["dags"]} >= dags, 120)
 
     def stop(self) -> None:
         """Stop every process that was started, by its own id."""
         for name in reversed(list(self._processes)):
-            self.end(name, signal.SIGTERM)
+            self.end(name)
 
     def run(self, name: str, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """Start a process whose output goes to a file of its name."""
@@ -133,16 +147,27 @@ class Platform:
         self._processes[name] = process
         return process
 
-    def end(self, name: str, how: signal.Signals) -> None:
-        """Send a signal to a process (SIGKILL: to all that it started, too) and wait until all of them are gone."""
+    def process(self, name: str) -> psutil.Process:
+        """A process that was started, by its name."""
+        return psutil.Process(self._processes[name].pid)
+
+    def kill(self, name: str) -> None:
+        """Kill a process and all that it started, as a machine does that fails."""
         process = self._processes.pop(name)
-        try:
-            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        except psutil.NoSuchProcess:
-            family = []
-        for member in family if how == signal.SIGKILL else family[:1]:
-            member.send_signal(how)
-        _, alive = psutil.wait_procs(family, timeout=20)
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for member in family:
+            member.kill()
+        psutil.wait_procs(family, timeout=20)
+        process.wait(20)
+
+    def end(self, name: str) -> None:
+        """Ask a process to stop, and wait until it and all that it started are gone."""
+        process = self._processes.pop(name)
+        if process.poll() is not None:
+            return
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=30)
         for member in alive:
             member.kill()
         process.wait(20)
@@ -151,7 +176,7 @@ class Platform:
         """Run an airflow command to its end."""
         command = ["airflow", *arguments]
         done = subprocess.run(
-            command, env=self.environment, cwd=self.folder, capture_output=True, timeout=180, check=False
+            command, env=self.environment, cwd=self.folder, capture_output=True, timeout=300, check=False
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)}: {done.stdout.decode()[-2000:]} {done.stderr.decode()[-2000:]}")
@@ -161,7 +186,7 @@ class Platform:
         command = ["airflow", "celery", "worker", "--concurrency", str(concurrency), "--celery-hostname", name]
         self.run(name, [*command, "--skip-serve-logs"])
         log = self.folder / f"{name}.log"
-        wait_for(f"worker {name}", lambda: b"ready." in log.read_bytes(), 60)
+        wait_for(f"worker {name}", lambda: b"ready." in log.read_bytes(), 120)
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the API and return its answer; raises with its text where it refuses."""
@@ -183,7 +208,7 @@ class Platform:
         found = self.get(f"dags/{dag_id}/dagRuns?limit=100&order_by=run_after")["dag_runs"]
         return [run for run in found if key is None or run["partition_key"] == key]
 
-    def finished(self, dag_id: str, run_id: str, seconds: float = 120) -> dict[str, Any]:
+    def finished(self, dag_id: str, run_id: str, seconds: float = 300) -> dict[str, Any]:
         """Wait until a run is over and return it."""
 
         def over() -> Any:
@@ -245,7 +270,7 @@ class Platform:
             )
             return made.returncode == 0
 
-        wait_for("Postgres", has_created, 30)
+        wait_for("Postgres", has_created, 60)
 
     def _is_healthy(self) -> bool:
         for name, process in self._processes.items():
