@@ -42,8 +42,8 @@ class Assembled:
 
 
 def code_of_all_steps() -> str:
-    """Hash of the code behind every table."""
-    return hash_of([code_id(step) for step in ("estimate", "harmonise", "measure", "assemble")])
+    """Hash of the code behind every table and the page."""
+    return hash_of([code_id(step) for step in ("estimate", "harmonise", "measure", "assemble", "site")])
 
 
 def assemble(

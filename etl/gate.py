@@ -114,6 +114,8 @@ def check_and_publish(
     `verdict`: what the gate said before; it counts only for this content against the version that still is the newest.
     `released_by`: the person who lets this content pass although the gate refused it; the manifest says so.
     """
+    from etl.site import site_documents
+
     newest = newest_manifest(storage, snapshot_date)
     previous = newest.version if newest else None
     if verdict is None or (verdict.content_id, verdict.previous) != (content_id, previous):
@@ -121,7 +123,9 @@ def check_and_publish(
     if verdict.refusal is not None and released_by is None:
         raise GateError(verdict.refusal)
     gate = verdict.result.model_copy(update={"released_by": released_by if verdict.refusal else None})
-    documents = {"validation/result.json": verdict.report}
+    progress.stage("page", 1)
+    page = site_documents(storage, assembled.parts, files, content_id=content_id, is_invented=is_invented)
+    documents = {"validation/result.json": verdict.report, **page}
     draft = Draft(
         snapshot_date=snapshot_date,
         content_id=content_id,

@@ -8,13 +8,19 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from etl.errors import IntegrityError, TransientError, UsageError
 from etl.storage import Paths, Storage, relative_path
 
 _CONFLICT_TRIES = 6
+# A browser shows a page from a bucket only if the bucket says that it is one.
+_CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 
 
 class S3Storage(Storage):
@@ -150,9 +156,10 @@ class S3Storage(Storage):
         return head
 
     def _put_if(self, path: str, data: bytes, **condition: str) -> bool:
+        kind = _CONTENT_TYPES.get(PurePosixPath(path).suffix, "binary/octet-stream")
         for attempt in range(_CONFLICT_TRIES):
             try:
-                self._call("put_object", path, Body=data, **condition)
+                self._call("put_object", path, Body=data, ContentType=kind, **condition)
             except _ConditionFailedError:
                 return False
             except _ConflictError:

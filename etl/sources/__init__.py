@@ -16,6 +16,7 @@ from etl.sources.nuts_boundaries import NutsBoundaries
 from etl.sources.nuts_changes import NutsChanges
 from etl.sources.observatory import Observatory
 from etl.sources.uk_bres import UkBres
+from etl.sources.us_boundaries import UsBoundaries
 from etl.sources.us_cluster_mapping import UsClusterMapping
 
 DATASETS: dict[str, Dataset] = {
@@ -38,6 +39,7 @@ DATASETS: dict[str, Dataset] = {
         ClusterOrganisations(),
         NutsChanges(),
         NutsBoundaries(),
+        UsBoundaries(),
     )
 }
 
