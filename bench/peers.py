@@ -63,7 +63,9 @@ def with_duckdb(folder: Path, two_digits: str, naics_vintage: int, *, has_letter
     """As `with_pandas`, in SQL; the zips are unpacked first, which DuckDB does not do by itself."""
     pairs = [(code, cluster) for code, cluster in naics_cluster(naics_vintage).items() if cluster]
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as unpacked:
-        connection.register("clusters", pa.table({"naics": [c for c, _ in pairs], "cluster_code": [k for _, k in pairs]}))
+        connection.register(
+            "clusters", pa.table({"naics": [c for c, _ in pairs], "cluster_code": [k for _, k in pairs]})
+        )
         middles = pa.table({"empflag": list(MIDDLES), "middle": list(MIDDLES.values())})
         connection.register("middles", middles)
         for kind, codes in CODE_COLUMNS.items():
