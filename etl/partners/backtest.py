@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import rankdata
 
 from etl.measure.grid import TRADED, Flags, Grid, make_grid
 from etl.measure.quantiles import Floats
@@ -65,6 +64,9 @@ def area_under_curve(score: Floats, is_hit: Flags) -> float:
     hits, misses = np.count_nonzero(is_hit), np.count_nonzero(~is_hit)
     if not hits or not misses:
         return float("nan")
+    # Importing scipy.stats takes a second, which every task and every verb would pay.
+    from scipy.stats import rankdata
+
     ranks = rankdata(score)
     return float((ranks[is_hit].sum() - hits * (hits + 1) / 2) / (hits * misses))
 
