@@ -70,7 +70,6 @@ def references() -> Tables:
         "cluster": contract("cluster").conform(clusters()),
         "subcluster": contract("subcluster").conform(subclusters()),
         "source": source_table(),
-        "contradiction": contract("contradiction").empty(),
         "region": contract("region").conform(pa.Table.from_pylist(regions)),
         "industry_cluster": contract("industry_cluster").conform(pa.Table.from_pylist(industries)),
         "contradiction": contract("contradiction").empty(),

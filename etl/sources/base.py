@@ -87,7 +87,7 @@ class Dataset(ABC):
         return {}
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
-        """Sort files into reference years; one file that holds many years belongs to each. By default, the file's own."""
+        """Sort files into reference years; one that holds many years belongs to each. By default, the file's own."""
         years: dict[int, list[ArchivedFile]] = {}
         for file in files:
             if file.year is not None:

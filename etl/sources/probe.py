@@ -1,4 +1,4 @@
-"""Asks each publisher for one small answer and says, dataset by dataset, whether it is still what our reader expects."""
+"""Asks each publisher for one small answer and says, by dataset, whether it is still what our reader expects."""
 
 import tempfile
 import uuid
