@@ -6,6 +6,8 @@ codes to clusters, sum, and divide shares. They know one vintage of industries a
 
 import tempfile
 import zipfile
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import duckdb
@@ -29,7 +31,7 @@ def with_pandas(folder: Path, two_digits: str, naics_vintage: int) -> pd.DataFra
         frame = frame[frame["naics"].str.fullmatch(r"\d{6}")]
         if "empflag" in frame:
             frame["emp"] = frame["empflag"].map(MIDDLES).fillna(frame["emp"])
-        frame["region_code"] = frame[codes].agg("".join, axis=1) if len(codes) > 1 else frame[codes[0]]
+        frame["region_code"] = reduce(add, (frame[code] for code in codes))
         frame["cluster_code"] = frame["naics"].map(clusters)
         sums[kind] = frame.groupby(["region_code", "cluster_code"], as_index=False)["emp"].sum()
     table, nation = sums["co"], sums["us"].set_index("cluster_code")["emp"]
