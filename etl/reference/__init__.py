@@ -11,7 +11,7 @@ from etl.reference.clusters import (
     naics_codes,
     subclusters,
 )
-from etl.reference.counties import area_names, counties, county_area, county_vintage, states
+from etl.reference.counties import area_names, counties, county_area, county_vintage, is_county, states
 from etl.reference.nuts import (
     is_extra_regio,
     nuts_parent,
@@ -33,6 +33,7 @@ __all__ = [
     "counties",
     "county_area",
     "county_vintage",
+    "is_county",
     "is_extra_regio",
     "naics_cluster",
     "naics_codes",

@@ -33,6 +33,17 @@ def counties(year: int) -> dict[str, str]:
     }
 
 
+@cache
+def _ever() -> frozenset[str]:
+    """Counties of any list."""
+    return frozenset(read("us_county")["county_code"])
+
+
+def is_county(code: str) -> bool:
+    """Whether a code is a county of any list since 1998, or the statewide remainder of a state."""
+    return code in _ever() or (code[2:] == STATEWIDE and code[:2] in states())
+
+
 def county_vintage(codes: Iterable[str]) -> int:
     """The year of the county list that these codes are written in.
 
@@ -40,7 +51,7 @@ def county_vintage(codes: Iterable[str]) -> int:
     remainders (`SS999`) tell nothing. Raises SourceFormatError for a code that is in no list.
     """
     given = {code for code in codes if not code.endswith(STATEWIDE)}
-    unknown = sorted(given - set(read("us_county")["county_code"]))
+    unknown = sorted(given - _ever())
     if unknown:
         raise SourceFormatError(f"county codes in no list since 1998: {', '.join(unknown[:10])}")
     return min(COUNTY_LISTS, key=lambda year: (len(given - counties(year).keys()), abs(year - CURRENT_COUNTY_LIST)))

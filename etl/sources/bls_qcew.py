@@ -7,8 +7,9 @@ counties are read (and any area that no slice gave). Years from 2014: slices of 
 Read are private ownership (`own_code` 5) and all sizes (`size_code` 0). `industry_code` 10 is the total; 101, 102 and
 1011 to 1029 are sums across NAICS; unclassified is 99, which its longer forms 999 to 999999 repeat. Construction has
 238xx1 (residential) and 238xx2 (other), which NAICS has not: both are mended to 238xx0 and added. Wages are whole
-dollars. `disclosure_code` N: employment and wages are withheld and printed as 0; establishments are a figure. County
-999 of a state holds what has no county.
+dollars. `disclosure_code` N: employment and wages are withheld and printed as 0; establishments are a figure. What a
+state has outside its counties stands as county 996 (overseas), 997 (several counties), 998 (out of state) and 999
+(unknown): all are mended to 999 and added.
 
 NAICS by data year: 2012 for 2014-16, 2017 for 2017-21, 2022 from 2022. Farms, rail, post and private households are
 counted, which County Business Patterns leaves out: they are leaves in no cluster.
@@ -17,6 +18,7 @@ Evidence: slices of 2019 of 50 states and the District of Columbia read byte by 
 and the single file (same columns) from the publisher's documentation.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -29,8 +31,10 @@ import pyarrow as pa
 
 from etl import cells, reference
 from etl.errors import SourceFormatError
+from etl.reference.counties import STATEWIDE
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
-from etl.sources.naics_codes import TOTAL, UNCLASSIFIED, CodeLists, known_codes
+from etl.sources.naics_codes import TOTAL, UNCLASSIFIED, CodeLists, known_codes, level
+from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers, check_header, read_blocks
 from etl.sources.us_cells import REPORTED, WITHHELD, Cells, Floats, Numbers, Place, nullable, region_industry
 
@@ -63,6 +67,9 @@ COLUMNS: dict[str, pa.DataType] = {
 
 SUMS_ACROSS_NAICS = ("101", "102", *(f"10{number}" for number in (11, 12, 13, *range(21, 30))))
 """Goods, services and supersectors. The publisher's list ends with 1029, unclassified."""
+
+OUTSIDE_COUNTIES = frozenset({"996", "997", "998", "999"})
+"""Endings of areas that are no county; added up as 999 of their state."""
 
 TERRITORIES = frozenset({"60", "66", "69", "72", "78"})
 """Outside the national total: Samoa, Guam, Northern Marianas, Puerto Rico, Virgin Islands."""
@@ -130,12 +137,29 @@ class BlsQcew(Dataset):
         _establishments(check_header(file, REQUIRED, MEMBER), file)
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Areas, and private employment in their totals."""
+        """Areas, sectors, and what private establishments have in the areas' totals.
+
+        Raises SourceFormatError also for a slice of another area than asked for, and for totals that cannot be.
+        """
         if file.year is None:
             return {}
         regions, industries = CodeNumbers(_area), CodeNumbers(code_lists(file.year).resolve, [TOTAL])
         rows = _join(_read(file, file.year, regions, industries))
-        return {"areas": sorted(regions.values), "employment": float(rows.employment[rows.industry == 0].sum())}
+        slice_of = re.search(r"/area/(\w+)\.csv$", file.url)
+        if slice_of and regions.values != [_area(slice_of[1])]:
+            raise SourceFormatError(f"{file.url}: the slice is of {', '.join(regions.values) or 'no area'}")
+        totals = rows.of(rows.industry == 0)
+        employment, establishments, wages = (
+            float(column.sum()) for column in (totals.employment, totals.establishments, totals.wages)
+        )
+        require_plausible(file.url, employment, establishments, wages)
+        return {
+            "areas": sorted(regions.values),
+            "sectors": sorted(code for code in industries.values if level(code) == "sector"),
+            "employment": employment,
+            "establishments": establishments,
+            "wages": wages,
+        }
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year into `region_industry`. Raises SourceFormatError naming file, line and code."""
@@ -150,7 +174,7 @@ class BlsQcew(Dataset):
         found = _join(slices + single)
         rows = _add_up(found, others.values, industries.values, code_lists(year))
         pairs = len(found.region) - len(rows.region)
-        note = f"construction: {pairs:,} cells were added up from two parts each (238xx1 and 238xx2)"
+        note = f"{pairs:,} cells were added up: construction in two parts (238xx1, 238xx2), places outside counties"
         return Parsed({"region_industry": _table(rows, year, others.values, industries.values)}, [note])
 
 
@@ -171,9 +195,11 @@ def _area(code: str) -> str | None:
         return "US"
     if code[:1] == "C" or code in ("USCMS", "USMSA", "USNMS") or code[:2] in TERRITORIES:
         return None
-    if len(code) != 5 or not code.isdigit():
-        raise LookupError(f"{code!r} is no area code of QCEW")
-    return code[:2] if code.endswith("000") else code
+    state, county = code[:2], code[2:]
+    area = state if county == "000" else f"{state}{STATEWIDE}" if county in OUTSIDE_COUNTIES else code
+    if state not in reference.states() or not (area == state or reference.is_county(area)):
+        raise LookupError(f"area {code!r} is in no list and nobody declared what to do with it")
+    return area
 
 
 def _read(file: ArchivedFile, year: int, regions: CodeNumbers, industries: CodeNumbers) -> list[Rows]:
@@ -222,12 +248,13 @@ def _join(parts: Sequence[Rows]) -> Rows:
 
 
 def _add_up(rows: Rows, regions: list[str], industries: list[str], codes: CodeLists) -> Rows:
-    """Add the two parts of each construction industry; the sum is withheld where a part is.
+    """Add the two parts of each construction industry, and what stands outside counties under several codes.
 
-    Its employment is then the sum of the parts that are known: a lower bound.
+    A sum is withheld where a part is; its employment is then the sum of the parts that are known: a lower bound.
     """
     mended = {code for code, _ in codes.fixes.values()} - {TOTAL}
-    is_part = np.array([code in mended for code in industries], np.bool_)[rows.industry]
+    is_outside = np.array([code.endswith(STATEWIDE) for code in regions], np.bool_)[rows.region]
+    is_part = np.array([code in mended for code in industries], np.bool_)[rows.industry] | is_outside
     parts, others = rows.of(is_part), rows.of(~is_part)
     keys, first, group, counts = np.unique(
         parts.region.astype(np.int64) * len(industries) + parts.industry,
@@ -235,7 +262,7 @@ def _add_up(rows: Rows, regions: list[str], industries: list[str], codes: CodeLi
         return_inverse=True,
         return_counts=True,
     )
-    if (more := keys[counts > 2]).size:
+    if (more := keys[(counts > 2) & ~is_outside[is_part][first]]).size:
         region, industry = divmod(int(more[0]), len(industries))
         raise SourceFormatError(f"QCEW: area {regions[region]} has {industries[industry]} in more than two parts")
 

@@ -1,6 +1,7 @@
 """Reads the Census API's answers: a JSON array of arrays of strings, the first of them the header."""
 
 import json
+import re
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -34,7 +35,7 @@ ALL = {"lfo": "001", "empszes": "001"}
 def header(file: ArchivedFile) -> list[str]:
     """The header's names in lower case, as they stand. Raises SourceFormatError for an answer that has none."""
     refuse_page(file)
-    start = head(file).lstrip()
+    start = head(file).removeprefix(b"\xef\xbb\xbf").lstrip()
     try:
         names = json.loads(start[1 : start.index(b"]") + 1])
     except ValueError as error:
@@ -71,8 +72,23 @@ def read_answers(files: Sequence[ArchivedFile], year: int) -> Parsed:
 
 
 def outline_answer(file: ArchivedFile, year: int) -> dict[str, float | list[str]]:
-    """What a later copy of an answer is compared with; see `census_cells.outline`."""
-    return outline([_block(file)], file.kind, year)
+    """What a later copy of an answer is compared with; see `census_cells.outline`.
+
+    Raises SourceFormatError also for an answer to another question: another year, another state.
+    """
+    block = _block(file)
+    _refuse_other_question(block, year)
+    return outline([block], file.kind, year)
+
+
+def _refuse_other_question(block: Block, year: int) -> None:
+    state = re.search(r"state:(\d\d)", block.file.url)
+    asked = {"year": str(year)} | ({"fipstate": state[1]} if state else {})
+    for column, expected in asked.items():
+        found: list[str] = block.rows.column(column).dictionary.to_pylist() if block.has(column) else [expected]
+        if set(found) != {expected}:
+            shown = ", ".join(sorted(found)[:5])
+            raise SourceFormatError(f"{block.file.url}: the answer is of {column} {shown}, not {expected}")
 
 
 def _block(file: ArchivedFile) -> Block:
@@ -88,7 +104,7 @@ def _block(file: ArchivedFile) -> Block:
     found: dict[str, pa.Array] = {}
     industry = _industry_column([name for name, _ in named])
     for name, values in named:
-        ours = "naics" if name == industry else NAMES.get(name, name if name in ALL else None)
+        ours = "naics" if name == industry else NAMES.get(name, name if name in ALL or name == "year" else None)
         if ours and ours not in found:  # predicates of the question come back as columns named a second time
             found[ours] = _column(ours, values, file)
     block = Block(file, 2, pa.RecordBatch.from_pydict(found))

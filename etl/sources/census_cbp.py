@@ -62,10 +62,10 @@ class CensusCbp(Dataset):
         check_header(file, required_columns(file.kind), _member(file.kind))
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Regions, and employment in their totals; of the areas of the 1990s nothing."""
+        """Regions, sectors, and what is printed in the regions' totals; of the areas of the 1990s nothing."""
         if file.year is None or _is_before_metro(file.kind, file.year):
             return {}
-        columns = {name: COLUMNS[name] for name in (*GEOGRAPHIES[file.kind][1], "naics", "lfo", "emp")}
+        columns = {name: COLUMNS[name] for name in (*GEOGRAPHIES[file.kind][1], "naics", "lfo", "emp", "est", "ap")}
         return outline(_blocks(file, columns), file.kind, file.year)
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:

@@ -50,7 +50,7 @@ class CensusCbpApi(Dataset):
         check_answer(file)
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Regions, and employment in their totals."""
+        """Regions, sectors, and what is printed in the regions' totals."""
         return {} if file.year is None else outline_answer(file, file.year)
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:

@@ -10,7 +10,8 @@ import pyarrow as pa
 from etl import reference
 from etl.errors import SourceFormatError
 from etl.sources.census_disclosure import Marks
-from etl.sources.naics_codes import TOTAL, CodeLists, known_codes
+from etl.sources.naics_codes import TOTAL, CodeLists, known_codes, level
+from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers
 from etl.sources.us_cells import NO_STATUS, Cells, Floats, Numbers, Place, Statuses, nullable, region_industry
 
@@ -93,18 +94,29 @@ def read_cells(blocks: Iterable[Block], kind: str, year: int, where: str, *, has
 
 
 def outline(blocks: Iterable[Block], kind: str, year: int) -> dict[str, float | list[str]]:
-    """What a later copy of a file is compared with: its regions, and employment as printed in their totals.
+    """What a later copy of a file is compared with: regions, sectors, and what is printed in the regions' totals.
 
-    Reads every code on the way. Raises SourceFormatError naming file, line and the code nobody declared.
+    Reads every code on the way. Raises SourceFormatError naming file, line and the code nobody declared, and where
+    the totals cannot be.
     """
     regions = _Regions(GEOGRAPHIES[kind][1])
     industries = CodeNumbers(code_lists(year).resolve, [TOTAL])
-    employment = 0.0
+    amounts = dict.fromkeys(("emp", "est", "ap"), 0.0)
+    where = ""
     for block in blocks:
+        where = block.file.url
         regions.of(block)
         is_total = _is_all_legal_forms(block) & (industries.of(block, "naics") == 0)
-        employment += float(np.nansum(block.floats("emp")[is_total]))
-    return {"regions": sorted(regions.codes.values), "employment": employment}
+        for name in filter(block.has, amounts):
+            amounts[name] += float(np.nansum(block.floats(name)[is_total]))
+    require_plausible(where, amounts["emp"], amounts["est"], amounts["ap"] * 1000)
+    return {
+        "regions": sorted(regions.codes.values),
+        "sectors": sorted(code for code in industries.values if level(code) == "sector"),
+        "employment": amounts["emp"],
+        "establishments": amounts["est"],
+        "payroll": amounts["ap"] * 1000,
+    }
 
 
 def _region_vintage(kind: str, year: int, regions: list[str]) -> int:
@@ -127,10 +139,13 @@ def _delineation(areas: list[str], year: int) -> int:
 
 
 class _Regions:
-    """Numbers the regions of one file, block by block; a county's code stands in two columns."""
+    """Numbers the regions of one file, block by block; a county's code stands in two columns.
+
+    States and counties are those of the built-in lists; the areas of a delineation are looked up later, by name.
+    """
 
     def __init__(self, code_columns: tuple[str, ...]) -> None:
-        self.codes = CodeNumbers(str)
+        self.codes = CodeNumbers(_county if len(code_columns) > 1 else str)
         self._parts = {column: CodeNumbers(_RESOLVE[column]) for column in code_columns}
 
     def of(self, block: Block) -> Numbers:
@@ -143,7 +158,11 @@ class _Regions:
         is_used = np.bincount(numbers, minlength=len(codes)) > 0
         table = np.zeros(len(codes), np.int16)
         for position in np.flatnonzero(is_used):
-            table[position] = self.codes.number(codes[position])
+            try:
+                table[position] = self.codes.number(self.codes.resolve(codes[position]) or "")
+            except LookupError as reason:
+                line = block.line_of(int(np.argmax(numbers == position)))
+                raise SourceFormatError(f"{block.file.url}, line {line}: {reason.args[0]}") from None
         found: Numbers = table[numbers]
         return found
 
@@ -160,6 +179,19 @@ def _digits(count: int, what: str) -> _Resolver:
     return resolve
 
 
+def _state(text: str) -> str:
+    if text not in reference.states():
+        raise LookupError(f"{text!r} is no state code of 2 digits that the built-in list has")
+    return text
+
+
+def _county(code: str) -> str:
+    """A county of any list since 1998, or what its state has outside counties. Raises LookupError for any other."""
+    if not reference.is_county(code):
+        raise LookupError(f"county {code!r} is in no list since 1998 and nobody declared what to do with it")
+    return code
+
+
 def _nation(text: str) -> str:
     if text != "98":
         raise LookupError(f"{text!r} is not the code of the United States, 98")
@@ -168,7 +200,7 @@ def _nation(text: str) -> str:
 
 _RESOLVE: dict[str, _Resolver] = {
     "uscode": _nation,
-    "fipstate": _digits(2, "state"),
+    "fipstate": _state,
     "fipscty": _digits(3, "county"),
     "msa": _digits(5, "metropolitan area"),
 }

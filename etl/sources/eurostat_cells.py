@@ -84,13 +84,8 @@ def region_industry(
     is not in the country's NUTS version of that year is no cell where it is blank. Raises SourceFormatError with file,
     line and code for an unknown code and for a cell given twice.
     """
-    areas, area_names = _resolved(file, observations, "geo", lambda text: _area(text, layout.by_nation))
-    industries, industry_names = _resolved(
-        file,
-        observations,
-        layout.activity,
-        lambda text: nace_codes.from_eurostat(text, layout.industry_scheme, layout.total),
-    )
+    areas, area_names = _areas(file, observations, layout)
+    industries, industry_names = _industries(file, observations, layout)
     kept = (areas >= 0) & (industries >= 0)
     grid = _grid(file, observations.filter(pa.array(kept)), areas[kept], industries[kept], len(industry_names), layout)
     vintages, notes = _vintages(grid, area_names, year)
@@ -98,6 +93,21 @@ def region_industry(
     rows = (vintages[grid.region] > 0) & ~is_void
     table = _table(grid, rows, area_names, vintages, industry_names, layout, year)
     return table, notes + _blank_note(table)
+
+
+def refuse_unknown(file: ArchivedFile, observations: pa.Table, layout: Layout) -> None:
+    """Look up all codes of these observations. Raises SourceFormatError with file, line and code of an unknown one."""
+    _areas(file, observations, layout)
+    _industries(file, observations, layout)
+
+
+def _areas(file: ArchivedFile, observations: pa.Table, layout: Layout) -> tuple[Numbers, list[str]]:
+    return _resolved(file, observations, "geo", lambda text: _area(text, layout.by_nation))
+
+
+def _industries(file: ArchivedFile, observations: pa.Table, layout: Layout) -> tuple[Numbers, list[str]]:
+    scheme, total = layout.industry_scheme, layout.total
+    return _resolved(file, observations, layout.activity, lambda text: nace_codes.from_eurostat(text, scheme, total))
 
 
 def _resolved(

@@ -37,16 +37,26 @@ class EurostatTable(Dataset):
             raise SourceFormatError(f"{file.url}, line 1: no dimension {', '.join(missing)}")
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Years and areas, and the countries' employment in the first and the last year."""
+        """Years, areas and activities, and in each year the sum of the countries' employment over all activities.
+
+        Reads every figure of employment and every code on the way. Raises SourceFormatError with file, line and code.
+        """
         years = eurostat_formats.periods(file)
-        result: dict[str, float | list[str]] = {"years": years}
-        for year in sorted({min(years), max(years)}):
+        names: dict[str, set[str]] = {"geo": set(), self.layout.activity: set()}
+        amounts: dict[str, float] = {}
+        for year in years:
             found = eurostat_formats.read(file, year, {"freq": ["A"], self.layout.indicator: [self.layout.employment]})
-            areas = found.column("geo")
-            nations = found.filter(pc.equal(pc.utf8_length(areas), 2))
-            result |= {"areas": sorted(areas.unique().to_pylist())}
-            result[f"employment {year}"] = float(pc.sum(nations.column("value")).as_py() or 0)
-        return result
+            eurostat_cells.refuse_unknown(file, found, self.layout)
+            for column, codes in names.items():
+                codes.update(found.column(column).unique().to_pylist())
+            nations = found.filter(pc.equal(pc.utf8_length(found.column("geo")), 2))
+            amounts[f"employment {year}"] = float(pc.sum(nations.column("value")).as_py() or 0)
+        return {
+            "years": sorted(years),
+            "areas": sorted(names["geo"]),
+            "activities": sorted(names[self.layout.activity]),
+            **amounts,
+        }
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Each sheet under every year it has a column for."""

@@ -349,6 +349,7 @@ def test_profiles_tell_what_a_later_copy_may_not_lose(tmp_path: Path) -> None:
     assert profile == {
         "years": ["2021", "2023"],
         "areas": ["DE", "DE11"],
+        "activities": ["B-S_X_O_S94", "I", "I56", "K", "K64", "S95", "S96"],
         "employment 2021": 100.0,
         "employment 2023": 110.0,
     }

@@ -117,7 +117,13 @@ def test_addresses_and_the_key() -> None:
 
 def test_profile_is_regions_and_their_total_employment(tmp_path: Path) -> None:
     rows = [*ROWS, line("00", "5", "40", "90", county="003")]
-    assert API.profile(answer(tmp_path, rows)) == {"regions": ["01001", "01003"], "employment": 11_550}
+    assert API.profile(answer(tmp_path, rows)) == {
+        "regions": ["01001", "01003"],
+        "sectors": ["31"],
+        "employment": 11_550,
+        "establishments": 872,
+        "payroll": 385_845_000,
+    }
 
 
 def bulk_counties(folder: Path) -> ArchivedFile:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from us_files import OPEN_SIZES, SIZES, csv_text, request_of, text_file, zip_file
 
+from etl import reference
 from etl.errors import SourceFormatError
 from etl.schema import contract
 from etl.sources import tabular
@@ -286,7 +287,8 @@ def test_line_is_told_behind_rows_that_are_left_out(tmp_path: Path) -> None:
 def test_line_is_told_far_down_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tabular, "BLOCK_BYTES", 4096)
     row = row_of(CELLS[5], Era(2014), "co")
-    rows = [row | {"fipscty": f"{number:03d}"} for number in range(1, 400)]
+    counties = sorted(reference.counties(2013))[:399]
+    rows = [row | {"fipstate": code[:2], "fipscty": code[2:]} for code in counties]
     rows[350]["naics"] = "999998"
     text = csv_text(list(row), [list(row.values()) for row in rows])
     file = zip_file(request_of(CBP, 2014, "co"), tmp_path / "co.zip", {"cbp14co.txt": text})
@@ -331,7 +333,13 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", PLACES)
 def test_profile_is_regions_and_their_total_employment(tmp_path: Path, kind: str) -> None:
     file = cbp_file(tmp_path, ERAS["2015 in capitals"], kind)
-    assert CBP.profile(file) == {"regions": [PLACES[kind][1]], "employment": 5_210}
+    assert CBP.profile(file) == {
+        "regions": [PLACES[kind][1]],
+        "sectors": ["31", "99"],
+        "employment": 5_210,
+        "establishments": 80,
+        "payroll": 260_000_000,
+    }
 
 
 def test_profile_refuses_what_nobody_declared(tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ def test_not_disclosed_is_withheld_and_a_printed_zero_is_zero(tmp_path: Path) ->
 
 def test_construction_is_put_together(tmp_path: Path) -> None:
     parsed = QCEW.parse([area_file(tmp_path, ROWS)], 2019)
-    assert parsed.notes == ["construction: 2 cells were added up from two parts each (238xx1 and 238xx2)"]
+    assert parsed.notes == [
+        "2 cells were added up: construction in two parts (238xx1, 238xx2), places outside counties"
+    ]
     rows = frame([area_file(tmp_path, ROWS)]).loc["41"]
     whole, hidden, single = rows.loc["238110"], rows.loc["238120"], rows.loc["238130"]
     assert (whole.employment, whole.establishments, whole.payroll) == (1_000, 30, 1_000_000)
@@ -154,7 +156,13 @@ def test_the_same_slice_twice_stops(tmp_path: Path) -> None:
 
 def test_profile_is_areas_and_their_private_employment(tmp_path: Path) -> None:
     file = single_file(tmp_path, ROWS, ("41000", "41067", "C3890"))
-    assert QCEW.profile(file) == {"areas": ["41", "41067"], "employment": 40_000}
+    assert QCEW.profile(file) == {
+        "areas": ["41", "41067"],
+        "sectors": ["23", "31", "99"],
+        "employment": 40_000,
+        "establishments": 2_000,
+        "wages": 40_000_000,
+    }
 
 
 def test_addresses() -> None:
