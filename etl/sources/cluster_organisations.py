@@ -66,6 +66,11 @@ class ClusterOrganisations(Dataset):
         """Refuse a list without the declared columns."""
         check_table(file, _decisions() if file.kind == DECISIONS else _configured(file))
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Number of organisations; single ones come and go."""
+        found = {row["organisation_id"] for _, row in table_rows(file, _configured(file))}
+        return {"organisations": float(len(found))}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read the list into the table `organisation` (columns COLUMNS, strings), one row an organisation, and the
         decisions into `decision` (DECISION_COLUMNS, strings). Nothing is read while no list is configured.

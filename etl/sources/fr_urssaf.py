@@ -110,13 +110,17 @@ class FrUrssaf(Dataset):
             )
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Years and départements, and the employees of the first and the last year."""
+        """Years and départements, and the employees of each year. Reads every code on the way."""
         years = _years(file)
-        result: dict[str, float | list[str]] = {"years": [str(year) for year in years]}
-        for year in sorted({years[0], years[-1]}):
-            departements, _, sums, _ = _sums(file, year)
-            result |= {"regions": sorted(departements), f"employees {year}": float(sums.figures[1].sum())}
-        return result
+        departements, classes = CodeNumbers(_region), CodeNumbers(_class)
+        columns = {f"employees {year}": f"{_EMPLOYEES}{year}" for year in years}
+        amounts = dict.fromkeys(columns, 0.0)
+        for block in _blocks(file, dict.fromkeys(_CODES, CODE) | dict.fromkeys(columns.values(), pa.int64())):
+            departements.of(block, "code_departement")
+            classes.of(block, "code_ape")
+            for name, column in columns.items():
+                amounts[name] += float(np.nansum(block.floats(column)))
+        return {"years": [str(year) for year in years], "regions": sorted(departements.values), **amounts}
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Each file under every year it has columns for."""

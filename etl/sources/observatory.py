@@ -39,6 +39,15 @@ class Observatory(Dataset):
         """Refuse a table without the declared columns."""
         check_table(file, _configured(file))
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Years and regions of the table."""
+        found = list(table_rows(file, _configured(file)))
+        years = {str(_year(file, line, row)) for line, row in found}
+        return {
+            "years": sorted(years),
+            "regions": sorted({_region(file, line, row["region_code"]) for line, row in found}),
+        }
+
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
         """Each table under every year in its rows."""
         years: dict[int, list[ArchivedFile]] = {}
