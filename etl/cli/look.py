@@ -124,7 +124,7 @@ def explain(
     from etl.measure.explain import explain as explained
     from etl.snapshots import open as open_snapshot
 
-    scheme, code = _scheme_and_code(region)
+    scheme, code = scheme_and_code(region)
     typer.echo("\n".join(explained(open_snapshot("latest", data_root(data)), scheme, code, cluster, year)))
 
 
@@ -135,13 +135,14 @@ def concordance(
     """Print the links of a code to another classification, with weights and the reason for each."""
     from etl.harmonise import concordance_rows
 
-    scheme, value = _scheme_and_code(code)
+    scheme, value = scheme_and_code(code)
     rows = concordance_rows(scheme, value, to)
     names = ["from", "to", "name", "weight", "method", "partial", "basis"]
     show(names, [[row.get(name, "") for name in names] for row in rows])
 
 
-def _scheme_and_code(text: str) -> tuple[str, str]:
+def scheme_and_code(text: str) -> tuple[str, str]:
+    """Read SCHEME:CODE. Raises UsageError for anything else."""
     match = re.fullmatch(r"([a-z][a-z0-9_]*):([A-Za-z0-9._~-]+)", text)
     if not match:
         raise UsageError(f"{text}: write SCHEME:CODE, such as us_state:26 or naics2017:336411")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from etl import reference
+from etl.reference.us_employment import us_employment
 
 SEED = 20151116
 SIZE_CLASSES = ("1_4", "5_9", "10_19", "20_49", "50_99", "100_249", "250_499", "500_999", "1000")
@@ -17,6 +18,8 @@ CLASS_SHARE = np.array([0.48, 0.19, 0.13, 0.11, 0.045, 0.028, 0.01, 0.005, 0.002
 COUNTIES_A_STATE = 2
 SMALL_STATE = 5
 INDUSTRIES_A_CLUSTER = 3
+COVERED_SHARE = 0.82
+LAST_TRADED = 51
 
 # Persons employed per thousand of the covered economy, by NACE division: rough proportions, rounded by hand.
 DIVISION_WEIGHTS = {
@@ -63,16 +66,22 @@ class EuropeanTruth:
 
 
 def american_industries() -> list[str]:
-    """A few industries of every cluster, of codes that mean the same in NAICS 2012 and NAICS 2017."""
+    """The largest industries of every cluster, of codes that mean the same in NAICS 2012 and NAICS 2017.
+
+    Three of each, and of traded clusters as many as hold the share of real employment that the common rule asks for.
+    """
     older, newer = reference.naics_cluster(2012), reference.naics_cluster(2017)
-    chosen: list[str] = []
+    jobs = us_employment(2017)
     by_cluster: dict[int, list[str]] = {}
-    for code in sorted(set(older) & set(newer)):
-        if older[code] == newer[code] > 0:
+    for code in sorted(newer, key=lambda code: (-jobs.get(code, 0.0), code)):
+        if newer[code] > 0:
             by_cluster.setdefault(newer[code], []).append(code)
-    for codes in by_cluster.values():
-        step = max(1, len(codes) // INDUSTRIES_A_CLUSTER)
-        chosen += codes[::step][:INDUSTRIES_A_CLUSTER]
+    chosen: list[str] = []
+    for cluster, codes in by_cluster.items():
+        lasting = [code for code in codes if older.get(code) == cluster]
+        held = np.cumsum([jobs.get(code, 0.0) for code in lasting]) / sum(jobs.get(code, 0.0) for code in codes)
+        needed = 1 + int(np.searchsorted(held, COVERED_SHARE)) if cluster <= LAST_TRADED else INDUSTRIES_A_CLUSTER
+        chosen += lasting[: max(needed, INDUSTRIES_A_CLUSTER)]
     return sorted(chosen)
 
 

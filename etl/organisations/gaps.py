@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.organisations.places import Region, overlap
+from etl.reference import NOT_ALLOCATED
 from etl.schema import contract
 
 NOT_STRONG = "the cluster is not strong there"
 NOT_KNOWN = "whether the cluster is strong there is not known"
+NOT_PLACED = "nothing in the list says what it does"
 NOT_MEASURED = "the cluster or the region is not measured"
 
 
@@ -63,10 +65,15 @@ def organisations_without_strength(common: pa.Table, organisations: pa.Table) ->
         where = _region(row)
         flags = {strong for region, strong in measured.get(row["cluster_code"], ()) if overlap(where, region)}
         if True not in flags:
-            gap = NOT_STRONG if flags == {False} else NOT_KNOWN if flags else NOT_MEASURED
-            found.append({**row, "gap": gap})
+            found.append({**row, "gap": _gap(row["cluster_code"], flags)})
     schema = contract("cluster_organisation").arrow_schema.append(pa.field("gap", pa.string()))
     return pa.Table.from_pylist(found, schema.remove_metadata())
+
+
+def _gap(cluster: int, flags: set[bool | None]) -> str:
+    if cluster == NOT_ALLOCATED:
+        return NOT_PLACED
+    return NOT_STRONG if flags == {False} else NOT_KNOWN if flags else NOT_MEASURED
 
 
 def _regions_by_cluster(rows: Iterable[dict[str, Any]]) -> dict[int, set[Region]]:

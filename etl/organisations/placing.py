@@ -9,11 +9,11 @@ from etl.errors import DataError
 from etl.organisations.codes import place_codes
 from etl.organisations.places import place
 from etl.organisations.text import place_text
-from etl.reference import cluster_codes
+from etl.reference import NOT_ALLOCATED, cluster_codes
 from etl.reference.store import rows
 from etl.schema import contract
 
-# Links kept an organisation, and the least score of one that is kept besides the best.
+# Links kept an organisation, and the least score of one that is kept.
 LINKS = 3
 SCORE_AT_LEAST = 0.05
 
@@ -26,7 +26,7 @@ def cluster_organisation(organisations: pa.Table, decisions: pa.Table | None = N
     `organisations`: columns organisation_id, organisation_name, country_code, region_code, cluster, industry_codes,
     sectors, description; text, empty where not given, several values separated by `;`. `decisions`: columns
     organisation_id, cluster_code, what people decided; it takes the place of all else. Then count clusters that the
-    list names, then industry codes, then text. An organisation of which nothing can be said has no row.
+    list names, then industry codes, then text. An organisation of which nothing can be said has cluster -1.
     Raises DataError for a decision about no organisation of the list or for no cluster.
     """
     decided = _decided(decisions, organisations)
@@ -70,7 +70,7 @@ def links(row: Mapping[str, str], decided: Mapping[str, Sequence[tuple[int, str]
 
 
 def _kept(found: list[Link]) -> list[Link]:
-    return [link for at, link in enumerate(found) if at == 0 or link[1] >= SCORE_AT_LEAST]
+    return [link for link in found if link[1] >= SCORE_AT_LEAST] or [(NOT_ALLOCATED, 0.0, "text", "")]
 
 
 def _parts(text: str) -> list[str]:

@@ -30,9 +30,9 @@ KNOWN_AT_LEAST = 10
 class Profiles:
     """Regions (n,) of one level and year with their traded clusters (n, 51).
 
-    `quotient`: NaN where unknown; `is_known`: it may be used, its grade is A, B or C; `reference`: share of each
-    cluster (51,) in the reference area's employment in the clusters that are compared, 0 for those that are not.
-    `source_year` is the year of the figures.
+    `quotient`: NaN where unknown; `is_known`: it may be used, its grade is A, B or C; `is_strong`: only where it
+    `has_flag`; `reference`: share of each cluster (51,) in the reference area's employment in the clusters that are
+    compared, 0 for those that are not. `source_year` is the year of the figures.
     """
 
     scheme: NDArray[np.object_]
@@ -43,6 +43,7 @@ class Profiles:
     quotient: Floats
     is_known: Flags
     is_strong: Flags
+    has_flag: Flags
     reference: Floats
 
     @cached_property
@@ -123,7 +124,7 @@ def read_profiles(common: pa.Table, level: str) -> Profiles:
         return np.array(chosen.column(name).to_pylist()[::count], object)
 
     quotient = matrix("location_quotient")
-    employment = matrix("employment")
+    employment, is_strong = matrix("employment"), matrix("is_strong")
     grade = np.array(chosen.column("grade").to_pylist(), object).reshape(-1, count)
     return Profiles(
         scheme=of_region("region_scheme"),
@@ -133,7 +134,8 @@ def read_profiles(common: pa.Table, level: str) -> Profiles:
         amounts={name: matrix(name) for name in AMOUNTS},
         quotient=quotient,
         is_known=~np.isnan(quotient) & np.isin(grade, ["A", "B", "C"]),
-        is_strong=matrix("is_strong") == 1,
+        is_strong=is_strong == 1,
+        has_flag=~np.isnan(is_strong),
         reference=_reference_shares(employment, quotient),
     )
 
