@@ -60,16 +60,16 @@ def test_the_first_version_is_whole_and_the_pointer_names_it(root: Storage) -> N
     assert root.read_bytes("snapshots/2026-01-01/manifest.schema.json") == manifest_json_schema()
 
 
-def test_unchanged_content_makes_no_new_version_on_any_later_day(root: Storage) -> None:
-    publish(root, draft("2026-01-01"))
-    before = root.list("snapshots")
+def test_unchanged_content_makes_no_new_version_on_any_later_day(folder_root: Storage) -> None:
+    publish(folder_root, draft("2026-01-01"))
+    before = folder_root.list("snapshots")
     for day in ("2026-01-01", "2026-01-05"):
-        done = publish(root, draft(day, previous="2026-01-01"))
+        done = publish(folder_root, draft(day, previous="2026-01-01"))
         assert (done.version, done.is_new) == ("2026-01-01", False)
-    assert root.list("snapshots") == before
-    early = published_already(root, date(2026, 1, 9), draft("2026-01-09").content_id)
+    assert folder_root.list("snapshots") == before
+    early = published_already(folder_root, date(2026, 1, 9), draft("2026-01-09").content_id)
     assert early is not None and early.version == "2026-01-01"
-    assert published_already(root, date(2025, 12, 31), draft("2026-01-09").content_id) is None
+    assert published_already(folder_root, date(2025, 12, 31), draft("2026-01-09").content_id) is None
 
 
 def test_changed_content_on_the_same_day_takes_the_next_number(root: Storage) -> None:
@@ -83,12 +83,12 @@ def test_changed_content_on_the_same_day_takes_the_next_number(root: Storage) ->
         check_whole(root, version)
 
 
-def test_an_earlier_day_never_moves_the_pointer_back(root: Storage) -> None:
-    publish(root, draft("2026-02-02"))
-    done = publish(root, draft("2026-01-15", 2.0))
+def test_an_earlier_day_never_moves_the_pointer_back(folder_root: Storage) -> None:
+    publish(folder_root, draft("2026-02-02"))
+    done = publish(folder_root, draft("2026-01-15", 2.0))
     assert (done.version, done.previous, done.is_new) == ("2026-01-15", None, True)
-    assert latest_version(root) == "2026-02-02"
-    assert versions(root) == ["2026-01-15", "2026-02-02"]
+    assert latest_version(folder_root) == "2026-02-02"
+    assert versions(folder_root) == ["2026-01-15", "2026-02-02"]
 
 
 def test_unchanged_files_are_taken_over_from_the_version_before(folder_root: Storage) -> None:
@@ -120,13 +120,13 @@ def test_a_damaged_file_is_never_built_on(root: Storage) -> None:
     assert versions(root) == ["2026-01-01"]
 
 
-def test_a_cached_file_that_is_gone_is_said(root: Storage) -> None:
+def test_a_cached_file_that_is_gone_is_said(folder_root: Storage) -> None:
     first = draft("2026-01-01")
     path = "cluster/cluster.parquet"
     missing = replace(first.parts[path], source="cache/measure/gone.parquet")
     with pytest.raises(IntegrityError, match=r"cache/measure/gone.parquet is gone"):
-        publish(root, replace(first, parts={**first.parts, path: missing}))
-    assert latest_version(root) is None
+        publish(folder_root, replace(first, parts={**first.parts, path: missing}))
+    assert latest_version(folder_root) is None
 
 
 def test_a_draft_compared_with_an_older_version_is_overtaken(root: Storage) -> None:
@@ -257,12 +257,12 @@ def test_a_manifest_shows_every_changed_byte() -> None:
             Manifest.from_bytes(bytes(spoiled), "somewhere/manifest.json")
 
 
-def test_a_version_that_is_not_there_is_said_with_those_that_are(root: Storage) -> None:
-    publish(root, draft("2026-01-01"))
+def test_a_version_that_is_not_there_is_said_with_those_that_are(folder_root: Storage) -> None:
+    publish(folder_root, draft("2026-01-01"))
     with pytest.raises(UsageError, match="holds no version 2026-01-09; the newest are: 2026-01-01"):
-        read_manifest(root, "2026-01-09")
+        read_manifest(folder_root, "2026-01-09")
     with pytest.raises(UsageError, match="yesterday is not a version"):
-        read_manifest(root, "yesterday")
+        read_manifest(folder_root, "yesterday")
 
 
 @given(st.lists(st.tuples(st.dates(), st.integers(1, 1000)), min_size=2, max_size=2))

@@ -61,27 +61,27 @@ def test_files_of_other_years_are_not_opened(folder_root: Storage) -> None:
         snapshot.table("region_cluster", filters=[("year", "=", 2017)], verify=True)
 
 
-def test_a_reader_keeps_the_version_it_opened(root: Storage) -> None:
-    publish(root, draft("2026-01-01"))
-    before = snapshots.open(root=root.root)
+def test_a_reader_keeps_the_version_it_opened(folder_root: Storage) -> None:
+    publish(folder_root, draft("2026-01-01"))
+    before = snapshots.open(root=folder_root.root)
     rows = before.table("region_cluster", filters=[("year", "=", 2017)])
-    publish(root, draft("2026-01-02", 2.0, previous="2026-01-01"))
-    after = snapshots.open(root=root.root)
+    publish(folder_root, draft("2026-01-02", 2.0, previous="2026-01-01"))
+    after = snapshots.open(root=folder_root.root)
     assert (before.version, after.version) == ("2026-01-01", "2026-01-02")
     assert before.table("region_cluster", filters=[("year", "=", 2017)], verify=True).equals(rows)
     assert not after.table("region_cluster", filters=[("year", "=", 2017)]).equals(rows)
 
 
-def test_damage_is_named_when_asked_for(root: Storage) -> None:
-    publish(root, draft("2026-01-01"))
-    snapshot = snapshots.open(root=root.root)
+def test_damage_is_named_when_asked_for(folder_root: Storage) -> None:
+    publish(folder_root, draft("2026-01-01"))
+    snapshot = snapshots.open(root=folder_root.root)
     place = f"snapshots/2026-01-01/{PATH}"
-    data = bytearray(root.read_bytes(place))
+    data = bytearray(folder_root.read_bytes(place))
     data[len(data) // 2] ^= 1
-    root.write(place, bytes(data))
+    folder_root.write(place, bytes(data))
     with pytest.raises(IntegrityError, match=r"snapshots/2026-01-01/region_cluster/region_cluster-2017.parquet is dam"):
         snapshot.table("region_cluster", verify=True)
-    root.delete(place)
+    folder_root.delete(place)
     with pytest.raises(IntegrityError, match=r"region_cluster-2017.parquet is missing"):
         snapshot.verify("region_cluster")
 
@@ -116,11 +116,11 @@ def test_paths_are_what_duckdb_takes(folder_root: Storage) -> None:
         assert all(Path(file).is_file() for file in snapshot.files(name))
 
 
-def test_versions_are_listed_and_files_are_found_in_them(root: Storage, tmp_path: Path) -> None:
-    assert snapshots.listed(root) == []
-    publish(root, draft("2026-01-01"))
-    publish(root, replace(draft("2026-01-02", 2.0, previous="2026-01-01"), changes={"region_total": {"new": 3}}))
-    rows = snapshots.listed(root)
+def test_versions_are_listed_and_files_are_found_in_them(folder_root: Storage, tmp_path: Path) -> None:
+    assert snapshots.listed(folder_root) == []
+    publish(folder_root, draft("2026-01-01"))
+    publish(folder_root, replace(draft("2026-01-02", 2.0, previous="2026-01-01"), changes={"region_total": {"new": 3}}))
+    rows = snapshots.listed(folder_root)
     assert [(row.version, row.previous, row.is_latest) for row in rows] == [
         ("2026-01-01", None, False),
         ("2026-01-02", "2026-01-01", True),
@@ -128,10 +128,12 @@ def test_versions_are_listed_and_files_are_found_in_them(root: Storage, tmp_path
     assert rows[1].changed_cells == 3
     assert rows[0].rows > 20_000 and rows[0].bytes > 500_000
     file = tmp_path / "found.parquet"
-    file.write_bytes(root.read_bytes("snapshots/2026-01-01/cluster/cluster.parquet"))
-    assert snapshots.holding(root, file) == [(day, "cluster/cluster.parquet") for day in ("2026-01-01", "2026-01-02")]
-    assert snapshots.holding(root, f"{1000:064x}") == [("2026-01-01", "https://example.org/cbp17.zip")]
+    file.write_bytes(folder_root.read_bytes("snapshots/2026-01-01/cluster/cluster.parquet"))
+    assert snapshots.holding(folder_root, file) == [
+        (day, "cluster/cluster.parquet") for day in ("2026-01-01", "2026-01-02")
+    ]
+    assert snapshots.holding(folder_root, f"{1000:064x}") == [("2026-01-01", "https://example.org/cbp17.zip")]
     file.write_bytes(b"something else")
-    assert snapshots.holding(root, file) == []
+    assert snapshots.holding(folder_root, file) == []
     with pytest.raises(UsageError, match="cannot be read"):
-        snapshots.holding(root, tmp_path / "missing")
+        snapshots.holding(folder_root, tmp_path / "missing")
