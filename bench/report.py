@@ -39,9 +39,10 @@ def as_page(rows: Sequence[Result]) -> str:
         for row in rows
         if row["holds"] is False
     ]
-    return PAGE.format(
-        head=" | ".join(HEAD), rule="|".join("---" for _ in HEAD), table=table, missed="\n".join(missed) or "None."
-    )
+    judged = any(row["holds"] is not None for row in rows)
+    none = "None." if judged else "Unknown: no workload with a budget has been measured to its end yet."
+    rule = "|".join("---" for _ in HEAD)
+    return PAGE.format(head=" | ".join(HEAD), rule=rule, table=table, missed="\n".join(missed) or none)
 
 
 def _figure(row: Result) -> str:
