@@ -20,7 +20,7 @@ from etl.site.tables import Tables
 PAGE = Path(__file__).parent / "page"
 
 #: How many of the years in which both sides can be compared are shown in full. Curves go over all years.
-YEARS = 5
+YEARS = 4
 RELATED = 6
 
 SOURCE_COLUMNS = (

@@ -6,20 +6,18 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from etl.site.encode import STATUS_LETTERS, UNKNOWN, letters, persons, ratio
+from etl.site.encode import STATUS_LETTERS, UNKNOWN, bounds, letters, persons, rate, ratio
 from etl.site.grid import CLUSTERS, REGION, TRADED, Grid, Laid, chosen_sources, frame, native_rows, of_schemes
 from etl.site.tables import Tables
 
-NATIVE_PERSONS = (
-    *("employment", "employment_low", "employment_high", "employment_band_low", "employment_band_high"),
-    *("establishments", "average_wage"),
-)
-NATIVE_RATIOS = ("location_quotient", "region_share", "cluster_share", "employment_growth_rate")
+NATIVE_PERSONS = ("employment", "establishments", "average_wage")
+NATIVE_BOUNDS = ("employment_low", "employment_high", "employment_band_low", "employment_band_high")
+NATIVE_RATIOS = ("location_quotient", "region_share", "cluster_share")
 NATIVE_TEXTS = ("employment_status", "grade", "currency_code", "quotient_reason")
 FLAGS_US = ("is_qualifying", "is_significant", "is_strong", "is_strong_top_decile")
 FLAGS_EU = ("star_size", "star_specialisation", "star_focus")
 
-COMMON_PERSONS = ("employment", "employment_band_low", "employment_band_high")
+COMMON_BANDS = ("employment_band_low", "employment_band_high")
 COMMON_RATIOS = ("location_quotient", "strong_probability")
 COMMON_OTHERS = ("grade", "is_strong", "reason", "reference_area", "covered_share")
 
@@ -66,11 +64,14 @@ def _words(values: Any) -> dict[str, Any]:
 
 def _native(tables: Tables, regions: pd.DataFrame, level: str) -> dict[str, Any]:
     """Each side's own figures, flags and status."""
-    columns = ["cluster_code", *NATIVE_PERSONS, *NATIVE_RATIOS, *NATIVE_TEXTS, *FLAGS_US, *FLAGS_EU, "previous_year"]
+    columns = ["cluster_code", *NATIVE_PERSONS, *NATIVE_BOUNDS, *NATIVE_RATIOS, *NATIVE_TEXTS, *FLAGS_US, *FLAGS_EU]
+    columns += ["employment_growth_rate", "previous_year"]
     rows = native_rows(tables, "region_cluster", regions, level, columns)
     laid = Grid(regions, CLUSTERS).lay(rows)
     content: dict[str, Any] = {name: persons(laid.numbers(name)) for name in NATIVE_PERSONS}
+    content |= {name: bounds(laid.numbers(name)) for name in NATIVE_BOUNDS}
     content |= {name: ratio(laid.numbers(name)) for name in NATIVE_RATIOS}
+    content["employment_growth_rate"] = rate(laid.numbers("employment_growth_rate"))
     content["employment_status"] = letters(laid.texts("employment_status"), STATUS_LETTERS)
     content["grade"] = letters(laid.texts("grade"))
     content["quotient_reason"] = _words(laid.texts("quotient_reason"))
@@ -104,17 +105,20 @@ def _common(tables: Tables, regions: pd.DataFrame, year: int, level: str, varian
     """Figures under the common rule; None where the year is not compared."""
     if year not in tables.years.get("region_cluster_common", ()):
         return None
-    columns = ["level", "variant", *REGION, "cluster_code", *COMMON_PERSONS, *COMMON_RATIOS, *COMMON_OTHERS]
+    columns = ["level", "variant", *REGION, "cluster_code", "employment", *COMMON_BANDS, *COMMON_RATIOS, *COMMON_OTHERS]
     table = of_schemes(tables.read("region_cluster_common", year, columns), level)
     rows = frame(table.filter(pc.equal(table["variant"], variant)))
     if rows.empty:
         return None
     laid = Grid(regions, TRADED).lay(rows)
-    content: dict[str, Any] = {name: persons(laid.numbers(name)) for name in COMMON_PERSONS}
-    content |= {name: ratio(laid.numbers(name)) for name in COMMON_RATIOS}
+    content: dict[str, Any] = {name: ratio(laid.numbers(name)) for name in COMMON_RATIOS}
     content["grade"] = letters(laid.texts("grade"))
     strong = laid.numbers("is_strong")
     content["is_strong"] = letters(None if np.isnan(value) else str(int(value)) for value in strong)
+    if variant == "coarse":
+        return content
+    content["employment"] = persons(laid.numbers("employment"))
+    content |= {name: bounds(laid.numbers(name)) for name in COMMON_BANDS}
     content["reason"] = _words(laid.texts("reason"))
     one_each = regions.drop_duplicates("source")
     covered = Grid(one_each, TRADED).lay(rows).numbers("covered_share").reshape(-1, len(TRADED))

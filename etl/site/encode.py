@@ -34,9 +34,19 @@ def persons(values: np.ndarray) -> str:
     return _joined(values, lambda value: f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}")
 
 
+def bounds(values: np.ndarray) -> str:
+    """Ends of bands and bounds in persons, to three significant digits."""
+    return _joined(values, lambda value: f"{float(f'{value:.3g}'):.0f}" if abs(value) >= 100 else f"{value:.3g}")
+
+
 def ratio(values: np.ndarray) -> str:
-    """Quotients, shares, rates and scores to three significant digits."""
+    """Quotients, shares and scores to three significant digits."""
     return _joined(values, lambda value: f"{value:.3g}")
+
+
+def rate(values: np.ndarray) -> str:
+    """Rates to a tenth of a percent."""
+    return _joined(values, lambda value: f"{value:.3f}".rstrip("0").rstrip("."))
 
 
 def _joined(values: np.ndarray, text: Callable[[float], str]) -> str:

@@ -61,22 +61,42 @@ class Shapes:
 def shapes(boundaries: Boundaries) -> dict[str, Shapes]:
     """Outlines by region scheme: us_state, us_economic_area, nuts1, nuts2."""
     if boundaries.counties is None:
-        counties = _built_in_counties()
+        american = _built_in_american()
     else:
-        counties = {f["properties"]["GEOID"]: shape(f["geometry"]) for f in boundaries.counties}
+        american = american_shapes({f["properties"]["GEOID"]: shape(f["geometry"]) for f in boundaries.counties})
     if boundaries.nuts2 is None:
-        nuts2 = sketch(_built_in_points())
+        european = _built_in_european()
     else:
-        nuts2 = {f["properties"]["NUTS_ID"]: shape(f["geometry"]) for f in boundaries.nuts2}
+        european = european_shapes({f["properties"]["NUTS_ID"]: shape(f["geometry"]) for f in boundaries.nuts2})
+    return american | european
+
+
+def american_shapes(counties: Polygons) -> dict[str, Shapes]:
+    """States and economic areas, made up of counties."""
     state_of = {code: code[:2] for code in counties if code[:2] in states()}
     area_of = county_area("us_economic_area", ECONOMIC_AREA_VINTAGE)
-    is_sketch = boundaries.nuts2 is None
     return {
         "us_state": Shapes(outlines(merged(counties, state_of)), CENSUS, False),
         "us_economic_area": Shapes(outlines(merged(counties, area_of)), CENSUS, False),
+    }
+
+
+def european_shapes(nuts2: Polygons, is_sketch: bool = False) -> dict[str, Shapes]:
+    """NUTS 2 regions, and NUTS 1 regions made up of them."""
+    return {
         "nuts1": Shapes(outlines(merged(nuts2, {code: code[:3] for code in nuts2})), GISCO, is_sketch),
         "nuts2": Shapes(outlines(nuts2), GISCO, is_sketch),
     }
+
+
+@cache
+def _built_in_american() -> dict[str, Shapes]:
+    return american_shapes(built_in_counties())
+
+
+@cache
+def _built_in_european() -> dict[str, Shapes]:
+    return european_shapes(sketch(built_in_points()), is_sketch=True)
 
 
 def merged(polygons: Polygons, group_of: Mapping[str, str]) -> Polygons:
@@ -144,15 +164,17 @@ def sketch(points: Mapping[str, tuple[float, float]]) -> Polygons:
     return dict(zip(codes, stretched, strict=True))
 
 
-@cache
-def _built_in_points() -> dict[str, tuple[float, float]]:
+def built_in_points() -> dict[str, tuple[float, float]]:
+    """A point (longitude, latitude) in the middle of each NUTS 2 region."""
     with (FOLDER / "nuts2_point.csv").open(encoding="utf-8") as file:
         return {row["region_code"]: (float(row["longitude"]), float(row["latitude"])) for row in csv.DictReader(file)}
 
 
-@cache
-def _built_in_counties() -> Polygons:
-    """Read the TopoJSON: arcs are shared lines of steps, and a ring is a chain of arcs (~n: arc n backwards)."""
+def built_in_counties() -> Polygons:
+    """Outlines of US counties by code.
+
+    In TopoJSON arcs are shared lines of steps, and a ring is a chain of arcs (~n: arc n backwards).
+    """
     topology = json.loads((FOLDER / "us_counties.json").read_bytes())
     scale, translate = (np.array(topology["transform"][name]) for name in ("scale", "translate"))
     arcs = [np.cumsum(arc, axis=0) * scale + translate for arc in topology["arcs"]]

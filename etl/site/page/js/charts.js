@@ -3,6 +3,8 @@
 
 function framed(title, chart) {
   const svg = chart.matches("svg") ? chart : chart.querySelector(":scope > svg");
+  // The chart is read out as one picture: labels of its parts would be heard twice.
+  svg.querySelectorAll("[aria-label]").forEach((part) => part.removeAttribute("aria-label"));
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", title);
   return h("figure", { class: "chart" }, h("figcaption", {}, title), chart);

@@ -61,6 +61,8 @@ async function show(page) {
   const state = readState(location.hash, page);
   const address = linkTo(state);
   const main = document.getElementById("main");
+  const dialog = document.getElementById("detail");
+  if (!state.cell && dialog.open) dialog.close();
   try {
     if (address !== shown?.address) {
       fillControls(page, state);
@@ -77,9 +79,7 @@ async function show(page) {
         main.querySelector("h1").focus({ preventScroll: true });
       }
     }
-    const dialog = document.getElementById("detail");
     if (state.cell && shown.cells) showDetail(page, state, shown.cells);
-    else if (dialog.open) dialog.close();
   } catch (error) {
     main.replaceChildren(h("h1", { tabindex: "-1" }, "This view cannot be shown"), h("p", {}, String(error.message || error)));
     throw error;

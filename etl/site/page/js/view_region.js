@@ -23,7 +23,8 @@ async function viewRegion(page, state) {
   }
   const traded = page.traded.map((cluster) => record(page, cells, row, cluster));
   const local = page.local.map((cluster) => record(page, cells, row, cluster));
-  const quotient = traded.some((one) => !Number.isNaN(one.common_location_quotient)) ? "common_location_quotient" : "location_quotient";
+  const told = (column) => traded.filter((one) => known(one[column])).length;
+  const quotient = told("common_location_quotient") >= told("location_quotient") ? "common_location_quotient" : "location_quotient";
   announce(title);
   return {
     title,
@@ -40,7 +41,7 @@ async function viewRegion(page, state) {
       h("h2", {}, "Cluster organisations"),
       organisationsPart(page, state, organisations.rows.filter((one) => one.regions.includes(state.id)), "in this region"),
       h("h2", {}, "Local clusters"),
-      clusterTable(page, state, cells, row, local, "location_quotient", `Local clusters of ${region.name}, ${state.year}`),
+      clusterTable(page, state, cells, row, local, `Local clusters of ${region.name}, ${state.year}`),
     ],
   };
 }
@@ -79,10 +80,10 @@ function portfolioPart(page, state, cells, row, traded, quotient) {
     portfolioChart(traded, quotient, title, (cluster) => page.clusterOf.get(cluster).short_name) || h("p", {}, "Too few figures for a chart."),
     h("p", { class: "actions" }, downloadButton("Download this profile (CSV)", csvName(page, `${state.id.replace(":", "-")}-${state.year}`),
       () => [...traded, ...page.local.map((cluster) => record(page, cells, row, cluster))])),
-    clusterTable(page, state, cells, row, traded, quotient, `Traded clusters of ${region.name}, ${state.year}, the largest first; location quotient by ${rule}`));
+    clusterTable(page, state, cells, row, traded, `Traded clusters of ${region.name}, ${state.year}, the largest first`));
 }
 
-function clusterTable(page, state, cells, row, records, quotient, caption) {
+function clusterTable(page, state, cells, row, records, caption) {
   const isTraded = records.length && records[0].cluster_code < 100;
   const statusOf = (one) => cells.letter("native", "employment_status", row, one.cluster_code);
   const opened = (one, column, format) => numberButton(state, state.id, one.cluster_code, figure(one[column], format, statusOf(one)));
@@ -91,7 +92,8 @@ function clusterTable(page, state, cells, row, records, quotient, caption) {
     { name: "Employment", number: true, sort: (one) => one.employment, cell: (one) => opened(one, "employment", "persons") },
     { name: "80 % band", number: true, cell: (one) => range(one.employment_band_low, one.employment_band_high) || "–" },
     { name: "Share", number: true, sort: (one) => one.region_share, cell: (one) => figure(one.region_share, "percent") },
-    { name: "Location quotient", number: true, sort: (one) => one[quotient], cell: (one) => opened(one, quotient, "quotient") },
+    ...(isTraded ? [{ name: "Location quotient, one rule", number: true, sort: (one) => one.common_location_quotient, cell: (one) => opened(one, "common_location_quotient", "quotient") }] : []),
+    { name: "Location quotient, own side", number: true, sort: (one) => one.location_quotient, cell: (one) => opened(one, "location_quotient", "quotient") },
     ...(isTraded ? [{ name: "Strong", sort: (one) => one.common_strong_probability, cell: strongText }] : []),
     { name: "Growth a year", number: true, sort: (one) => one.employment_growth_rate, cell: (one) => (known(one.employment_growth_rate) ? figure(one.employment_growth_rate, "growth").replace(" a year", "") : "–") },
     { name: "Status", sort: (one) => one.employment_status || "", cell: (one) => badges(statusOf(one), one.grade) },
