@@ -1,5 +1,6 @@
 """A small data set with both sides of the Atlantic, coherent in every sum, and drafts of snapshots made of it."""
 
+import hashlib
 import io
 from collections.abc import Mapping
 from datetime import date
@@ -11,9 +12,20 @@ import pyarrow.parquet as pq
 from etl.cells import concat
 from etl.measure import measure_year
 from etl.measure.rules import REFERENCE_AREAS
-from etl.publish import Draft, GateResult, Part, SourceFileState, content_id, parquet_bytes, part_path
+from etl.publish import (
+    Draft,
+    GateResult,
+    Manifest,
+    Part,
+    SourceFileState,
+    content_id,
+    parquet_bytes,
+    part_path,
+    read_manifest,
+)
 from etl.reference import clusters, source_table, subclusters
 from etl.schema import contract, contracts
+from etl.storage import Storage
 
 CLUSTERS = np.array([-1, 0, *range(1, 52), *range(101, 117)])
 STATES = [f"{number:02d}" for number in range(1, 53)]
@@ -130,6 +142,15 @@ def draft(day: str, factor: float = 1.0, previous: str | None = None, code: str 
         source_files=source_files(factor),
         **fields,  # type: ignore[arg-type]
     )
+
+
+def check_whole(storage: Storage, version: str) -> Manifest:
+    """Every file of the version is there with the bytes that its manifest says."""
+    manifest = read_manifest(storage, version)
+    for path, entry in manifest.files.items():
+        data = storage.read_bytes(f"snapshots/{version}/{path}")
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (entry.bytes, entry.sha256), path
+    return manifest
 
 
 def read_part(part: Part) -> pa.Table:

@@ -1,7 +1,6 @@
 """Versions: whole or not at all, never rewritten, one per change, and a pointer that only moves on."""
 
 import errno
-import hashlib
 import itertools
 import json
 import os
@@ -16,7 +15,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from snapshot_samples import draft
+from snapshot_samples import check_whole, draft
 
 from etl.errors import DataError, IntegrityError, TransientError, UsageError
 from etl.publish import (
@@ -34,15 +33,6 @@ from etl.publish.manifest import manifest_json_schema
 from etl.publish.versions import LATEST, advance_pointer, check_pointer, content_id, version_name, version_order
 from etl.schema import contracts
 from etl.storage import Storage
-
-
-def check_whole(storage: Storage, version: str) -> Manifest:
-    """Every file of the version is there with the bytes that its manifest says."""
-    manifest = read_manifest(storage, version)
-    for path, entry in manifest.files.items():
-        data = storage.read_bytes(f"snapshots/{version}/{path}")
-        assert (len(data), hashlib.sha256(data).hexdigest()) == (entry.bytes, entry.sha256), path
-    return manifest
 
 
 def test_the_first_version_is_whole_and_the_pointer_names_it(root: Storage) -> None:
