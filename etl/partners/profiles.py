@@ -143,7 +143,8 @@ def read_profiles(common: pa.Table, level: str) -> Profiles:
 def _reference_shares(employment: Floats, quotient: Floats) -> Floats:
     """The shares (k,) that the quotients were made with, read from the region with the most employment; else 0."""
     is_used = ~np.isnan(quotient).all(axis=0)
-    share = employment / employment[:, is_used].sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = employment / employment[:, is_used].sum(axis=1, keepdims=True)
     shares = np.zeros(quotient.shape[1])
     for cluster in np.flatnonzero(is_used):
         known = np.where(quotient[:, cluster] > 0, employment[:, cluster], 0.0)
