@@ -15,8 +15,8 @@ COVERAGE = 0.8
 NORMAL = 1.2816
 """Half-width, in standard deviations, of an 80 % band where no hold-out tells better: the normal distribution's."""
 
-STRATA = 8
-"""Cells are calibrated by establishments: 1, 2-3, 4-7 … 128 and more."""
+SIZES, LEVELS = 8, 3
+"""Cells are calibrated by level of their region and by establishments: 1, 2-3, 4-7 … 128 and more."""
 
 ENOUGH = 50
 """Held-out cells from which a stratum is calibrated."""
@@ -33,26 +33,29 @@ class Calibration:
     is_calibrated: Booleans
 
     @classmethod
-    def none(cls) -> "Calibration":
-        """Before any hold-out."""
-        return cls(np.full(STRATA, NORMAL), np.zeros(STRATA, bool))
-
-    @classmethod
     def of(cls, distance: Floats, stratum: Integers) -> "Calibration":
-        """From the distances of held-out truths to their estimates, in standard deviations; the few borrow from all."""
-        over_all = float(np.quantile(distance, COVERAGE)) if distance.size >= ENOUGH else NORMAL
-        width, enough = np.full(STRATA, over_all), np.zeros(STRATA, bool)
-        for number in range(STRATA):
-            own = distance[stratum == number]
-            enough[number] = own.size >= ENOUGH
-            if enough[number]:
-                width[number] = np.quantile(own, COVERAGE)
+        """From the distances of held-out truths to their estimates, in standard deviations.
+
+        A stratum with few takes its width from all of its level, a level with few from all there are.
+        """
+        width, enough = np.empty(LEVELS * SIZES), np.zeros(LEVELS * SIZES, bool)
+        everywhere = _quantile(distance, NORMAL)
+        for level in range(LEVELS):
+            of_level = _quantile(distance[stratum // SIZES == level], everywhere)
+            for number in range(level * SIZES, (level + 1) * SIZES):
+                own = distance[stratum == number]
+                width[number], enough[number] = _quantile(own, of_level), own.size >= ENOUGH
         return cls(width, enough)
 
 
-def strata(establishments: Floats) -> Integers:
+def _quantile(distance: Floats, otherwise: float) -> float:
+    return float(np.quantile(distance, COVERAGE)) if distance.size >= ENOUGH else otherwise
+
+
+def strata(problem: Problem, cells: Integers | slice = slice(None)) -> Integers:
     """The stratum of each cell."""
-    return np.clip(np.log2(np.maximum(establishments, 1.0)), 0, STRATA - 1).astype(np.int64)
+    sizes = np.clip(np.log2(np.maximum(problem.establishments[cells], 1.0)), 0, SIZES - 1).astype(np.int64)
+    return problem.region_level[cells] * SIZES + sizes
 
 
 def remaining_deviation(solution: Solution) -> Floats:
@@ -76,10 +79,13 @@ def remaining_deviation(solution: Solution) -> Floats:
 
 
 def band(problem: Problem, solution: Solution, calibration: Calibration) -> tuple[Floats, Floats]:
-    """Lower and upper end, within the bounds; where a cell is exact both are its value."""
-    half = calibration.width[strata(problem.establishments)] * remaining_deviation(solution)
-    low = np.maximum(solution.value - half, solution.low)
-    return low, np.minimum(solution.value + half, solution.high)
+    """Lower and upper end, within the bounds; NaN where a cell is exact."""
+    free = np.flatnonzero(solution.variance > 0)
+    half = calibration.width[strata(problem, free)] * remaining_deviation(solution)[free]
+    low, high = np.full(solution.value.size, np.nan), np.full(solution.value.size, np.nan)
+    low[free] = np.maximum(solution.value[free] - half, solution.low[free])
+    high[free] = np.minimum(solution.value[free] + half, solution.high[free])
+    return low, high
 
 
 def grades(

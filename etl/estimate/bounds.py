@@ -86,7 +86,7 @@ def _narrow(
                 _narrow_members(low, high, level, slacks[number])
         if before - (high.sum() - low.sum()) < 0.5:
             break
-        if done in (0, 2):
+        if done in (0, 2) and done + 1 < passes:
             reduced = _reduced(reduced, low, high)
     # Groups in which everything is known were left out on the way; here all are looked at.
     return [

@@ -14,9 +14,9 @@ from etl.estimate.hierarchy import Grid, Lists, remainder_of
 from etl.estimate.tree import Booleans, Floats, Integers
 from etl.sources.naics_codes import TOTAL
 
-LIKELY = {1: 0.01, 2: 0.5}
-"""By level of regions, expected establishments from which a candidate is kept. States are few and keep nearly all, so
-that their sums meet the nation's at every level; a county keeps what is rather there than not."""
+LIKELY = {1: 0.0, 2: 0.5}
+"""By level of regions, expected establishments from which a candidate is kept. States are few and keep all, so that
+their sums meet the nation's at every level; a county keeps what is rather there than not."""
 
 LEFT = 0.001
 """Expected establishments with which any candidate not kept counts: its sums do not show all they hold."""

@@ -29,7 +29,8 @@ LARGEST = 250_000
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
-    """Held-out cells that were not given away: truth, estimate, mid-point, band from the other half, and where."""
+    """Held-out cells that were not given away: truth, estimate, mid-point of the letter (NaN in a year without
+    letters); whether the band set on the other half covers the truth; where they are."""
 
     truth: Floats
     estimate: Floats
@@ -55,7 +56,7 @@ def hold_out(problem: Problem) -> HoldOut:
     solution = solve(masked)
     kept = ~exact(solution.low[hidden], solution.high[hidden])
     hidden, truth = hidden[kept], truth[kept]
-    stratum = strata(problem.establishments[hidden])
+    stratum = strata(problem, hidden)
     error = np.abs(solution.value[hidden] - truth)
     distance = error / np.maximum(remaining_deviation(solution)[hidden], 1e-9)
     half = rng.random(hidden.size) < 0.5
@@ -66,7 +67,7 @@ def hold_out(problem: Problem) -> HoldOut:
     return HoldOut(
         truth,
         solution.value[hidden],
-        midpoint(truth),
+        midpoint(truth) if has_letters else np.full(truth.size, np.nan),
         is_covered,
         problem.sector[hidden],
         problem.region_level[hidden],
@@ -109,7 +110,7 @@ def _candidates(problem: Problem) -> Booleans:
 
 def _chosen(problem: Problem, rng: np.random.Generator) -> Integers:
     """Printed leaves drawn so that they are spread over the strata as the withheld leaves are."""
-    stratum = strata(problem.establishments)
+    stratum = strata(problem)
     printed = np.flatnonzero(_candidates(problem))
     withheld = _is_withheld(problem) & problem.is_leaf & (problem.region_level > 0)
     wanted = np.bincount(stratum[withheld], minlength=stratum.max(initial=0) + 1).astype(np.float64)

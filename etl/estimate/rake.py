@@ -11,6 +11,9 @@ from etl.estimate.tree import Booleans, Floats, Integers, Level, levels
 INNER = 4
 """Times that what a member at its bound could not take is offered to the others of its sum."""
 
+MOST_OPEN = 0.6
+"""Share of the groups with a difference from which all are worked on."""
+
 LEAST_GIVE = 0.5
 """Persons by which a cell gives way at least where cells give way by their value."""
 
@@ -40,7 +43,7 @@ def rake(
     bounds allow; what is then missing in the others is `tree.gaps`. Stops when no gap is above `tolerance`.
     """
     trees = [levels(parent) for parent in parents]
-    return Raker(low, high, trees).rake(values, spread, sweeps, tolerance)
+    return Raker(low, high, trees).rake(values, [(spread, sweeps)], tolerance)
 
 
 class Raker:
@@ -54,17 +57,26 @@ class Raker:
         count = sum(one.astype(np.int8) for one in tied)
         self._tied_elsewhere = [(count - one) > 0 for one in tied]
 
-    def rake(self, values: Floats, spread: Floats | None, sweeps: int, tolerance: float = 0.05) -> Floats:
-        """See `rake`."""
+    def with_known(self, cells: Integers, values: Floats) -> "Raker":
+        """The same with `values` of some cells settled."""
+        low, high = self._low.copy(), self._high.copy()
+        low[cells] = high[cells] = values
+        return Raker(low, high, [[groups.level for groups in tree] for tree in self._trees])
+
+    def rake(self, values: Floats, stages: Sequence[tuple[Floats | None, int]], tolerance: float = 0.05) -> Floats:
+        """See `rake`; `stages`: several spreads one after the other, each with its number of sweeps."""
         result = np.clip(values, self._low, self._high)
-        trees = [[groups.giving(spread) for groups in tree] for tree in self._trees]
-        more = RELAXATION if len(trees) > 1 else 1.0
-        for sweep in range(sweeps):
-            for number, tree in enumerate(trees):
-                if number == 1 and _largest_gap(result, trees[1:]) <= tolerance:
-                    break
-                self._fit(result, tree, self._tied_elsewhere[number], is_first=sweep == 0, more=more)
-        self._fit(result, trees[0], self._tied_elsewhere[0], is_first=sweeps == 0, more=1.0)
+        more = RELAXATION if len(self._trees) > 1 else 1.0
+        is_first = True
+        for spread, sweeps in stages:
+            trees = [[groups.giving(spread) for groups in tree] for tree in self._trees]
+            for _ in range(sweeps):
+                for number, tree in enumerate(trees):
+                    if number == 1 and _largest_gap(result, trees[1:]) <= tolerance:
+                        break
+                    self._fit(result, tree, self._tied_elsewhere[number], is_first=is_first, more=more)
+                is_first = False
+        self._fit(result, trees[0], self._tied_elsewhere[0], is_first=is_first, more=1.0)
         return result
 
     def _fit(
@@ -137,9 +149,10 @@ class _Groups:
         difference = more * (target - level.fixed - np.bincount(level.group, own, minlength=groups))
         for attempt in range(INNER + 1):
             is_open = np.abs(difference) > CLOSE * (1.0 + np.abs(target))
-            members = np.flatnonzero(is_open[level.group])
-            if not members.size:
+            if not is_open.any():
                 break
+            # Where most groups are open it costs less to take them all.
+            members = slice(None) if is_open.mean() > MOST_OPEN else np.flatnonzero(is_open[level.group])
             group, now, low, high = level.group[members], own[members], self.low[members], self.high[members]
             is_up = (difference > 0)[group]
             bound = np.where(is_up, high, low)

@@ -27,12 +27,19 @@ def usual_rate(
     wide = _by_industry(amount / own_factor, base, usable, industry, industry_up, region_level, weight_above)
     expected = wide[industry] * own_factor
     posterior = np.where(usable, (amount + weight_above * expected) / (base + weight_above), expected)
-    for level in levels(region_parent):
-        above, child = level.parent[level.group], level.child
+    for child in _from_the_top(region_level, region_parent):
+        above = region_parent[child]
         expected[child] = posterior[above] * own_factor[child] / own_factor[above]
         drawn = (amount[child] + weight_above * expected[child]) / (base[child] + weight_above)
         posterior[child] = np.where(usable[child], drawn, expected[child])
     return expected
+
+
+def _from_the_top(region_level: Integers, region_parent: Integers) -> list[Integers]:
+    """Cells with a region above, those of the higher regions first; what only closes a sum has the level of its sum."""
+    child = np.flatnonzero(region_parent >= 0)
+    order = 2 * region_level[child].astype(np.int64) + (region_level[region_parent[child]] == region_level[child])
+    return [child[order == step] for step in np.unique(order)]
 
 
 def _by_industry(

@@ -1,6 +1,6 @@
 """What the estimate found out about itself and about its source: quality and contradictions, as tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,7 @@ def quality_rows(posed: Posed, held_out: HoldOut, source: str, year: int) -> pa.
     A row is calibrated where it has held-out cells enough and most of the leaves estimated in it are published cells of
     calibrated strata: cells that a file dropped are like none that it prints.
     """
-    problem, lists = posed.problem, posed.completed.lists
-    names = {int(problem.sector[cell]): lists.industries[problem.industry[cell]][:2] for cell in _one_of_each(posed)}
+    names = _sector_names(posed)
     share = _share_represented(posed, held_out)
     rows: list[dict[str, Any]] = []
     for level in np.unique(held_out.region_level).tolist():
@@ -62,7 +61,7 @@ def _share_represented(posed: Posed, held_out: HoldOut) -> Callable[[int, int | 
     """By level of regions and sector (None: all), the share of the estimated leaves that held-out cells represent."""
     problem = posed.problem
     leaves = np.flatnonzero(problem.is_leaf & (problem.high > problem.low) & (posed.completed.kind != HIDDEN))
-    is_like = problem.is_published[leaves] & held_out.calibration.is_calibrated[strata(problem.establishments[leaves])]
+    is_like = problem.is_published[leaves] & held_out.calibration.is_calibrated[strata(problem, leaves)]
     width = int(problem.sector.max(initial=0)) + 1
     group = problem.region_level[leaves].astype(np.int64) * width + problem.sector[leaves]
     all_leaves = np.bincount(group, minlength=3 * width).reshape(3, width)
@@ -75,19 +74,19 @@ def _share_represented(posed: Posed, held_out: HoldOut) -> Callable[[int, int | 
     return share
 
 
-def _one_of_each(posed: Posed) -> Iterable[int]:
-    """A cell of each sector, the one highest in the classification."""
-    sector, industry = posed.problem.sector, posed.problem.industry
-    lengths = np.array([len(code) for code in posed.completed.lists.industries])
-    order = np.lexsort((lengths[industry], sector))
-    _, first = np.unique(sector[order], return_index=True)
-    cells: list[int] = order[first].tolist()
-    return cells
+def _sector_names(posed: Posed) -> dict[int, str]:
+    """Code of each sector by its number; the total's is the total."""
+    lists = posed.completed.lists
+    sector_of = np.zeros(len(lists.industries), np.int64)
+    sector_of[posed.problem.industry] = posed.problem.sector
+    by_length = sorted(range(len(lists.industries)), key=lambda number: -len(lists.industries[number]))
+    return {int(sector_of[number]): lists.industries[number] for number in by_length}
 
 
-def _measures(held_out: HoldOut, own: Booleans) -> dict[str, float | int]:
+def _measures(held_out: HoldOut, own: Booleans) -> dict[str, float | int | None]:
     truth, covered = held_out.truth[own], held_out.is_covered[own]
     total, coverage = truth.sum(), float(covered.mean())
+    midpoint = float(np.abs(held_out.midpoint[own] - truth).sum() / total)
     # Wilson's interval: honest near 0 and 1 and for few cells.
     count, square = truth.size, NORMAL_99**2
     centre = (coverage + square / (2 * count)) / (1 + square / count)
@@ -95,7 +94,7 @@ def _measures(held_out: HoldOut, own: Booleans) -> dict[str, float | int]:
     return {
         "cells": count,
         "weighted_error": float(np.abs(held_out.estimate[own] - truth).sum() / total),
-        "midpoint_error": float(np.abs(held_out.midpoint[own] - truth).sum() / total),
+        "midpoint_error": None if np.isnan(midpoint) else midpoint,
         "band_coverage": coverage,
         "band_coverage_low": float(max(centre - half, 0.0)),
         "band_coverage_high": float(min(centre + half, 1.0)),

@@ -42,19 +42,24 @@ def completed_rows(
         completed.establishments[added],
     )
     whole = cells.concat([table.select(names), more.select(names)])
-    figures = {
+    figures: dict[str, pa.Array] = {
         "is_leaf": pa.array(posed.problem.is_leaf[cell]),
         **_employment(whole, posed, solution, calibration, cell),
         **_payroll(whole, payroll[cell]),
     }
-    for name, values in figures.items():
-        position = whole.schema.get_field_index(name)
-        whole = whole.append_column(name, values) if position < 0 else whole.set_column(position, name, values)
+    order = _order(whole)
+    columns = {}
+    for name in contract("region_industry").column_names:
+        if name in figures or name in names:
+            # Taken one by one and dropped, the columns need the memory of one more instead of all.
+            column = figures.pop(name) if name in figures else whole.column(name)
+            columns[name] = column if order is None else column.take(order)
+    result = pa.table(columns)
     differences = _difference_rows(table, posed, solution)
-    if differences is not None:
-        whole = cells.concat([whole, differences.select(whole.column_names)])
-    order = [name for name in contract("region_industry").column_names if name in whole.column_names]
-    return _sorted(whole.select(order))
+    if differences is None:
+        return result
+    result = cells.concat([result, differences.select(result.column_names)])
+    return result.take(_order(result))
 
 
 def _difference_rows(table: pa.Table, posed: Posed, solution: Solution) -> pa.Table | None:
@@ -119,13 +124,13 @@ def region_vintages(table: pa.Table) -> dict[str, int]:
     return {schemes[scheme]: int(vintages[row]) for scheme, row in zip(found, first, strict=True)}
 
 
-def _sorted(table: pa.Table) -> pa.Table:
-    """By region scheme, region and industry."""
+def _order(table: pa.Table) -> pa.Array | None:
+    """Rows by region scheme, region and industry; None where they stand so."""
     key = np.zeros(table.num_rows, np.int64)
     for name in ("region_scheme", "region_code", "industry_code"):
         positions, codes = sorted_codes(table.column(name))
         key = key * len(codes) + positions
-    return table if (key[1:] > key[:-1]).all() else table.take(pa.array(np.argsort(key, kind="stable")))
+    return None if (key[1:] > key[:-1]).all() else pa.array(np.argsort(key, kind="stable"))
 
 
 def _employment(
@@ -138,22 +143,21 @@ def _employment(
     problem = posed.problem
     printed = whole.column("employment").is_valid().to_numpy()
     is_exact = exact(solution.low, solution.high)[cell]
-    is_certain = printed | is_exact
     value = np.where(is_exact, np.round(solution.low[cell], 6), solution.value[cell])
     band_low, band_high = (end[cell] for end in band(problem, solution, calibration))
-    is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem.establishments)])[cell]
+    is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem)])[cell]
     is_bounded = (solution.high - solution.low)[cell] / 2 <= WITHIN_B * value
     status = np.where(is_exact, DERIVED, np.where(is_bounded, BOUNDED, ESTIMATED)).astype(np.int8)
     high = np.where(solution.high[cell] < UNBOUNDED / 10, solution.high[cell], np.nan)
-    grade = grades(value, band_low, band_high, is_certain, is_calibrated)
+    grade = grades(value, band_low, band_high, is_exact, is_calibrated)
     return {
         "employment": _over(whole, "employment", printed, value),
         "employment_low": _over(whole, "employment_low", printed, solution.low[cell]),
         "employment_high": _over(whole, "employment_high", printed, high),
-        "employment_band_low": pa.array(np.where(is_certain, np.nan, band_low), from_pandas=True),
-        "employment_band_high": pa.array(np.where(is_certain, np.nan, band_high), from_pandas=True),
+        "employment_band_low": pa.array(band_low, from_pandas=True),
+        "employment_band_high": pa.array(band_high, from_pandas=True),
         "employment_status": _status_over(whole, "employment_status", printed, status),
-        "is_band_calibrated": pa.array(is_calibrated, mask=is_certain),
+        "is_band_calibrated": pa.array(is_calibrated, mask=is_exact),
         "grade": pa.DictionaryArray.from_arrays(grade, pa.array(list(GRADES))),
     }
 
