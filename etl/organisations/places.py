@@ -55,9 +55,12 @@ def _european(text: str, country: str) -> Region | None:
     if code not in known:
         named = [c for c, name in known.items() if name.casefold() == text.casefold() and c.startswith(country)]
         code = max(named, key=len) if named else code
-    while len(code) > 2 and code not in known:
+    if not re.fullmatch("[A-Z]{2}[A-Z0-9]{0,3}", code) or not code.startswith(country):
+        return None
+    # A code of a version that is gone: the region above it, where the text is a code and not some place's name.
+    while len(code) > 2 and code not in known and re.search(r"\d", text):
         code = code[:-1]
-    if not re.fullmatch("[A-Z]{2}[A-Z0-9]{0,3}", code) or code not in known or is_extra_regio(code):
+    if code not in known or is_extra_regio(code):
         return None
     return Region(f"nuts{len(code) - 2}", code, CURRENT_NUTS)
 

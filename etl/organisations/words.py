@@ -17,6 +17,9 @@ _WORD = re.compile(r"[A-Za-z0-9]+")
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "æ": "ae", "Æ": "Ae", "’": "'"})
 
 
+_OTHER_IN_PLURAL = frozenset({"securities"})
+
+
 class Word(NamedTuple):
     """A word as it is compared, and whether it stood in capitals in a text that is not all capitals."""
 
@@ -36,7 +39,9 @@ def words_of(text: str) -> list[Word]:
 
 
 def stem(word: str) -> str:
-    """A word without the ending of its plural."""
+    """A word without the ending of its plural, where that does not change what it means."""
+    if word in _OTHER_IN_PLURAL:
+        return word
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes", "zes")):
