@@ -4,7 +4,7 @@ VENV = .venv
 PY = $(VENV)/bin/python
 STAMP = $(VENV)/.installed
 
-.PHONY: help setup demo run test test-long test-scale check bench lock clean
+.PHONY: help setup demo run test test-long test-scale check bench screenshots lock clean
 
 help:
 	@echo "make setup       build the environment in $(VENV)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-scale  the chain on Postgres, Redis, two Celery workers and an S3 server"
 	@echo "make check       formatting, lint and types"
 	@echo "make bench       measure speed and memory"
+	@echo "make screenshots take the images of the README from a fresh demo (needs Chromium)"
 	@echo "make lock        resolve requirements.lock again"
 
 setup: $(STAMP)
@@ -46,6 +47,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(PY) -m bench
+
+screenshots: $(STAMP)
+	$(PY) tests/site/screenshots.py
 
 # Index addresses in the environment would steer the resolver silently, so they are left out.
 lock:

@@ -15,7 +15,7 @@ function h(tag, attributes = {}, ...children) {
 let tables = 0;
 
 /* A table with a caption. A column: `name`, `cell(row)` gives text or an element, `sort(row)` a number or text, `number`
-   for figures. Rows beyond `shown` wait behind a button. `sorted`: what the rows come sorted by, as the caption says. */
+   for figures, `brief` for texts that stay on one line. Rows beyond `shown` wait behind a button. `sorted`: what the rows come sorted by, as the caption says. */
 function makeTable({ caption, columns, rows, shown = 25 }) {
   let ordered = rows;
   let by = null;
@@ -32,7 +32,7 @@ function makeTable({ caption, columns, rows, shown = 25 }) {
 
   function fill() {
     body.replaceChildren(...ordered.slice(0, limit).map((row) => h("tr", {}, columns.map((column, i) => (
-      h(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: column.number ? "number" : null }, column.cell(row))
+      h(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: column.number ? "number" : column.brief ? "brief" : null }, column.cell(row))
     )))));
     more.hidden = ordered.length <= limit;
     more.textContent = `Show all ${count(ordered.length)} rows`;

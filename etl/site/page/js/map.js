@@ -5,7 +5,7 @@ const WIDTH = 640;
 const HEIGHT = { us: 420, eu: 640 };
 const TILE = 26;
 const TILES_IN_ROW = 18;
-/* European regions within these degrees are drawn in place; others (overseas, Atlantic islands) as tiles at the edge. */
+/* What lies within these degrees is drawn in place; regions overseas and Atlantic islands are tiles above the map. */
 const FRAME = { west: -25, east: 45, south: 34, north: 72, islandsWest: -12, islandsSouth: 43 };
 
 /* Outlines come as differences in hundredths of a degree. */
@@ -29,11 +29,15 @@ function featuresOf(shapes, side) {
     .flatMap(([scheme, shape]) => Object.entries(shape.outlines).map(([code, polygons]) => feature(`${scheme}:${code}`, polygons)));
 }
 
-function isInPlace(side, one) {
-  if (side === "us") return true;
-  const [x, y] = d3.geoCentroid(one);
-  const isIsland = x < FRAME.islandsWest && y < FRAME.islandsSouth;
-  return x > FRAME.west && x < FRAME.east && y > FRAME.south && y < FRAME.north && !isIsland;
+/* The part of a region that is drawn in place; null for one that lies wholly elsewhere. */
+function partInPlace(side, one) {
+  if (side === "us") return one;
+  const coordinates = one.geometry.coordinates.filter((polygon) => {
+    const [x, y] = d3.geoCentroid({ type: "Polygon", coordinates: polygon });
+    const isIsland = x < FRAME.islandsWest && y < FRAME.islandsSouth;
+    return x > FRAME.west && x < FRAME.east && y > FRAME.south && y < FRAME.north && !isIsland;
+  });
+  return coordinates.length ? { ...one, geometry: { type: "MultiPolygon", coordinates } } : null;
 }
 
 function projectionOf(side, features, top) {
@@ -48,7 +52,7 @@ function projectionOf(side, features, top) {
 function drawMap({ side, shapes, regions, title, isInvented }) {
   const byKey = new Map(regions.map((region) => [region.key, region]));
   const features = featuresOf(shapes, side);
-  const placed = features.filter((one) => isInPlace(side, one));
+  const placed = features.map((one) => partInPlace(side, one)).filter((one) => one !== null);
   const framing = placed.filter((one) => byKey.has(one.id));
   const inPlace = new Set(framing.map((one) => one.id));
   const outside = regions.filter((region) => !inPlace.has(region.key));

@@ -94,7 +94,7 @@ function clusterTable(page, state, cells, row, records, caption) {
     { name: "Share", number: true, sort: (one) => one.region_share, cell: (one) => figure(one.region_share, "percent") },
     ...(isTraded ? [{ name: "Location quotient, one rule", number: true, sort: (one) => one.common_location_quotient, cell: (one) => opened(one, "common_location_quotient", "quotient") }] : []),
     { name: "Location quotient, own side", number: true, sort: (one) => one.location_quotient, cell: (one) => opened(one, "location_quotient", "quotient") },
-    ...(isTraded ? [{ name: "Strong", sort: (one) => one.common_strong_probability, cell: strongText }] : []),
+    ...(isTraded ? [{ name: "Strong", brief: true, sort: (one) => one.common_strong_probability, cell: strongText }] : []),
     { name: "Growth a year", number: true, sort: (one) => one.employment_growth_rate, cell: (one) => (known(one.employment_growth_rate) ? figure(one.employment_growth_rate, "growth").replace(" a year", "") : "–") },
     { name: "Status", sort: (one) => one.employment_status || "", cell: (one) => badges(statusOf(one), one.grade) },
   ];
@@ -107,7 +107,7 @@ function strongText(one) {
   if (one.common_is_strong !== null) {
     return `${one.common_is_strong ? "yes" : "no"}${known(one.common_strong_probability) ? ` (chance ${write.percent(one.common_strong_probability)})` : ""}`;
   }
-  if (one.is_strong !== null) return `${one.is_strong ? "yes" : "no"} (American rule)`;
+  if (one.is_strong !== null) return `${one.is_strong ? "yes" : "no"} (US rule)`;
   const stars = EU_FLAGS.filter((name) => one[name]).length;
   return EU_FLAGS.some((name) => one[name] !== null) ? `${stars} of 3 stars` : "not told";
 }
