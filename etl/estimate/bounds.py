@@ -27,8 +27,8 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Tightened:
-    """Ranges after tightening; the sums that cannot be met, which were left out; and the trees without these, as arrays
-    and as levels."""
+    """Ranges after tightening; the sums that cannot be met, which were left out; the trees without these, as arrays
+    and, as far as anything in them was free, as levels."""
 
     low: Floats
     high: Floats
@@ -62,8 +62,7 @@ def tighten(
     conflicts: list[Conflict] = []
     while True:
         narrowed_low, narrowed_high = low.astype(float), np.minimum(high.astype(float), UNBOUNDED)
-        trees = [levels(parent) for parent in parents]
-        found = _narrow(narrowed_low, narrowed_high, trees, slacks, passes)
+        trees, found = _narrow(narrowed_low, narrowed_high, parents, slacks, passes)
         if not found:
             return Tightened(narrowed_low, narrowed_high, conflicts, parents, trees)
         conflicts += found
@@ -73,27 +72,29 @@ def tighten(
 
 
 def _narrow(
-    low: Floats, high: Floats, trees: list[list[Level]], slacks: list[Floats | None], passes: int
-) -> list[Conflict]:
-    """Narrow in place, tree by tree, from the leaves up and from the top down; stop where conflicts are found."""
-    reduced = _reduced(trees, low, high)
+    low: Floats, high: Floats, parents: Sequence[Integers], slacks: list[Floats | None], passes: int
+) -> tuple[list[list[Level]], list[Conflict]]:
+    """Narrow in place, tree by tree, from the leaves up and from the top down; stop where conflicts are found.
+
+    Return the trees as far as anything in them is free, and the conflicts.
+    """
+    trees = [levels(parent) for parent in parents]
+    if found := _narrow_upwards(low, high, trees, slacks):
+        return trees, found
+    trees = reduced = _reduced(trees, low, high)
     for done in range(passes):
         before = high.sum() - low.sum()
         for number, tree in enumerate(reduced):
-            if found := _narrow_upwards(low, high, tree, slacks[number], number):
-                return found
+            if found := _narrow_upwards(low, high, [tree], slacks[number : number + 1], number):
+                return trees, found
             for level in tree:
                 _narrow_members(low, high, level, slacks[number])
         if before - (high.sum() - low.sum()) < 0.5:
             break
         if done in (0, 2) and done + 1 < passes:
             reduced = _reduced(reduced, low, high)
-    # Groups in which everything is known were left out on the way; here all are looked at.
-    return [
-        conflict
-        for number, tree in enumerate(trees)
-        for conflict in _narrow_upwards(low, high, tree, slacks[number], number)
-    ]
+    # Groups in which everything became known were left out on the way; here they are looked at once more.
+    return trees, _narrow_upwards(low, high, trees, slacks)
 
 
 def _reduced(trees: list[list[Level]], low: Floats, high: Floats) -> list[list[Level]]:
@@ -101,8 +102,16 @@ def _reduced(trees: list[list[Level]], low: Floats, high: Floats) -> list[list[L
     return [[level.reduced(is_free, low) for level in tree] for tree in trees]
 
 
-def _narrow_upwards(low: Floats, high: Floats, tree: list[Level], slack: Floats | None, number: int) -> list[Conflict]:
-    return [conflict for level in reversed(tree) for conflict in _narrow_sums(low, high, level, slack, number)]
+def _narrow_upwards(
+    low: Floats, high: Floats, trees: list[list[Level]], slacks: list[Floats | None], first: int = 0
+) -> list[Conflict]:
+    """Narrow the sums of these trees, of which the first has the number `first`, from the leaves up."""
+    return [
+        conflict
+        for number, (tree, slack) in enumerate(zip(trees, slacks, strict=True), first)
+        for level in reversed(tree)
+        for conflict in _narrow_sums(low, high, level, slack, number)
+    ]
 
 
 def _slack(slack: Floats | None, level: Level) -> Floats | float:

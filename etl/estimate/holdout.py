@@ -23,7 +23,7 @@ SHARE = 0.1
 MOST = 0.3
 """Share of the printed leaves of a stratum that is hidden at most."""
 
-LARGEST = 250_000
+LARGEST = 200_000
 """Cells; of a larger table the hold-out takes whole states, drawn by lot, up to about so many."""
 
 

@@ -57,11 +57,11 @@ class Raker:
         count = sum(one.astype(np.int8) for one in tied)
         self._tied_elsewhere = [(count - one) > 0 for one in tied]
 
-    def with_known(self, cells: Integers, values: Floats) -> "Raker":
-        """The same with `values` of some cells settled."""
-        low, high = self._low.copy(), self._high.copy()
-        low[cells] = high[cells] = values
-        return Raker(low, high, [[groups.level for groups in tree] for tree in self._trees])
+    def settle(self, cells: Integers, values: Floats) -> None:
+        """From now on these cells have these values."""
+        self._low, self._high = self._low.copy(), self._high.copy()
+        self._low[cells] = self._high[cells] = values
+        self._trees = [[groups.within(self._low, self._high) for groups in tree] for tree in self._trees]
 
     def rake(self, values: Floats, stages: Sequence[tuple[Floats | None, int]], tolerance: float = 0.05) -> Floats:
         """See `rake`; `stages`: several spreads one after the other, each with its number of sweeps."""
@@ -122,6 +122,10 @@ class _Groups:
     def of(cls, level: Level, is_free: Booleans, low: Floats, high: Floats) -> "_Groups":
         level = level.reduced(is_free, low)
         return cls(level, low[level.child], high[level.child], np.flatnonzero(is_free[level.parent]))
+
+    def within(self, low: Floats, high: Floats) -> "_Groups":
+        """The same groups with other bounds."""
+        return replace(self, low=low[self.level.child], high=high[self.level.child])
 
     def giving(self, spread: Floats | None) -> "_Groups":
         """The same groups, whose cells give way by `spread`."""

@@ -85,7 +85,7 @@ def _adjusted(
         parents = [place_of(parent, top) for parent in tight.parents]
         ranges = replace(tight, low=tight.low[top], high=tight.high[top], parents=parents)
         value[top], _ = _closed(problem.take(top), ranges, value[top], is_free[top])
-        raker = raker.with_known(top, value[top])
+        raker.settle(top, value[top])
     return raker.rake(value, [(room, SWEEPS)]), []
 
 
