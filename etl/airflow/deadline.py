@@ -1,6 +1,7 @@
 """The publishing deadline: what is told, and when, if the night's snapshot is not there."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
@@ -20,8 +21,8 @@ def deadline_dag() -> DAG:
     with DAG(
         dag_id="publishing_deadline",
         description="Tell people when the night's snapshot is not published by the deadline.",
-        schedule=CronTriggerTimetable(nights.deadline_cron, timezone="UTC"),
-        # No start date: the first look is at the first deadline to come, not at one before the installation.
+        schedule=CronTriggerTimetable(nights.deadline_cron, timezone="UTC", run_immediately=timedelta()),
+        # No start date, nor anything at once: the first look is at the first deadline after the installation.
         catchup=False,
         tags=["clusterbridge"],
         doc_md=deadline_dag.__doc__,

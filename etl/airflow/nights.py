@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from etl.errors import ClusterbridgeError, UsageError
 
 PREFIX = "CLUSTERBRIDGE_AIRFLOW_"
-DAY = timedelta(days=1)
 
 
 class OutOfTimeError(ClusterbridgeError):
@@ -56,7 +55,8 @@ class Nights:
             elif text:
                 values[field.name] = text
         nights = cls(**values)  # type: ignore[arg-type]
-        nights.window  # noqa: B018  reads both times, to refuse what is none
+        if nights.window <= timedelta():
+            raise UsageError(f"{PREFIX}DEADLINE: the deadline lies after the start, on the same day in UTC")
         if nights.stale not in ("deliver", "wait"):
             raise UsageError(f"{PREFIX}STALE: write deliver or wait")
         for channel in nights.channels:
@@ -88,8 +88,7 @@ class Nights:
     def window(self) -> timedelta:
         """From start to deadline."""
         start, deadline = _time("START", self.start), _time("DEADLINE", self.deadline)
-        length = datetime.combine(date.min, deadline) - datetime.combine(date.min, start)
-        return length if length > timedelta() else length + DAY
+        return datetime.combine(date.min, deadline) - datetime.combine(date.min, start)
 
     # A night's window: asking publishers may take 40 % of it, building begins in the first 60 % and ends at 75 %; the
     # rest is for publishing.

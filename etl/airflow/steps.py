@@ -69,7 +69,7 @@ def fetch(group: list[str], key: str, started: str | None, years: Sequence[int] 
     day = day_of_key(key)
     left = time_left(day, started, Nights.from_environment().fetch_limit)
     settings = settings.model_copy(update={"fetch_budget": min(settings.fetch_budget, left)})
-    asked = Asked(day, tuple(group), tuple(years) if years else None, settings.mirror)
+    asked = Asked(day, tuple(group), tuple(years) if years else None, settings.mirror or None)
     fetched = ask_publishers(storage, asked, settings)
     log.info("%s: %s", ", ".join(group), fetched.sentence())
     failed = [outcome for outcome in fetched.outcomes if outcome.is_stale or outcome.is_left_out]

@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import requests
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 BIN = Path(sys.executable).parent
-USER, PASSWORD = "admin", "only-for-tests"
+ADMIN, USER, PASSWORD = "admin", "clusterbridge", "only-for-tests"
 
 
 def free_port() -> int:
@@ -115,15 +116,20 @@ class Platform:
             options = ["--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no"]
             self.run("redis", ["redis-server", *options])
         self.call("db", "migrate")
-        names = ["--username", USER, "--firstname", "a", "--lastname", "b", "--email", "a@example.org"]
+        names = ["--username", ADMIN, "--firstname", "a", "--lastname", "b", "--email", "a@example.org"]
         self.call("users", "create", *names, "--role", "Admin", "--password", PASSWORD)
         for name in ("api-server", "dag-processor"):
             self.run(name, ["airflow", name])
         for name in ("scheduler", "triggerer"):
             self.run(name, ["airflow", name, "--skip-serve-logs"])
         wait_for("a healthy Airflow", self._is_healthy, 240)
-        token = requests.post(f"{self.url}/auth/token", json={"username": USER, "password": PASSWORD}, timeout=30)
-        self._headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
+        self._headers = self._signed_in(ADMIN)
+        # What the guide says: a user with role Op is enough for notes and backfills.
+        names = {"username": USER, "first_name": "c", "last_name": "d", "email": "c@example.org"}
+        body = {**names, "password": PASSWORD, "roles": [{"name": "Op"}]}
+        made = requests.post(f"{self.url}/auth/fab/v1/users", json=body, headers=self._headers, timeout=30)
+        assert made.ok, made.text
+        self._headers = self._signed_in(USER)
         dags = {path.stem for path in (REPOSITORY / "dags").glob("*.py")}
         wait_for("the DAGs", lambda: {dag["dag_id"] for dag in self.get("dags")["dags"]} >= dags, 120)
 
@@ -166,7 +172,8 @@ class Platform:
         if process.poll() is not None:
             return
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        process.terminate()
+        # Postgres waits for its clients after a SIGTERM.
+        process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         _, alive = psutil.wait_procs(family, timeout=30)
         for member in alive:
             member.kill()
@@ -235,6 +242,10 @@ class Platform:
         """The text of a task's log."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         return json.dumps(self.get(f"{path}?map_index={map_index}&full_content=true")["content"])
+
+    def _signed_in(self, user: str) -> dict[str, str]:
+        token = requests.post(f"{self.url}/auth/token", json={"username": user, "password": PASSWORD}, timeout=30)
+        return {"Authorization": f"Bearer {token.json()['access_token']}"}
 
     def _start_postgres(self) -> None:
         programs = postgres_bin()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,13 +50,19 @@ def world(s3: HeldS3) -> Iterator[SimpleNamespace]:
     with platform_folder() as folder:
         mirror = MirrorServer(write_small_publishers(folder / "publishers"))
         threading.Thread(target=mirror.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        now = datetime.now(UTC)
+        start, deadline = now - timedelta(minutes=1), min(now + timedelta(hours=4), now.replace(hour=23, minute=59))
         settings = {
+            "CLUSTERBRIDGE_AIRFLOW_START": f"{start:%H:%M}",
+            "CLUSTERBRIDGE_AIRFLOW_DEADLINE": f"{deadline:%H:%M}",
             "CLUSTERBRIDGE_DATA": "s3://bridge/data",
             "CLUSTERBRIDGE_MIRROR": mirror.address,
             "CLUSTERBRIDGE_AIRFLOW_DATASETS": "census_cbp,eurostat_sbs",
             "CLUSTERBRIDGE_AIRFLOW_RETRY_SECONDS": "1",
         }
         platform = Platform(folder, "CeleryExecutor", credentials | settings)
+        # The first night starts with the workers; it is held in the middle of a source-year.
+        s3.hold(r"/cache/harmonise/eurostat_sbs/2019/")
         try:
             platform.start()
             for name in WORKERS:
@@ -91,17 +98,9 @@ def ports_of(process: psutil.Process) -> set[int]:
 
 def test_a_night_in_which_workers_are_killed_publishes_the_same_bytes(world: SimpleNamespace, tmp_path: Path) -> None:
     airflow = world.airflow
-    undisturbed = Storage(str(tmp_path / "undisturbed"))
-    refresh(
-        undisturbed,
-        Asked(today(), ("census_cbp", "eurostat_sbs"), mirror=world.mirror.address),
-        Settings(data=undisturbed.root, workers=1),
-    )
-
     # In the middle of a source-year: its cells are written, its clusters are on their way.
-    world.s3.hold(r"/cache/harmonise/eurostat_sbs/2019/")
-    runs = {side: airflow.trigger(f"ingest_{side}", KEY) for side in ("us", "eu")}
     first = kill_writer(world)
+    runs = {side: airflow.runs(f"ingest_{side}", KEY)[0]["dag_run_id"] for side in ("us", "eu")}
     # In the middle of publishing: some tables are in place, there is no manifest yet.
     world.s3.hold(r"/snapshots/.*/region_cluster/")
     airflow.start_worker(first)
@@ -113,6 +112,12 @@ def test_a_night_in_which_workers_are_killed_publishes_the_same_bytes(world: Sim
     (run,) = wait_for("the publishing run", lambda: airflow.runs("publish_snapshot", KEY))
     assert airflow.finished("publish_snapshot", run["dag_run_id"])["state"] == "success"
 
+    undisturbed = Storage(str(tmp_path / "undisturbed"))
+    refresh(
+        undisturbed,
+        Asked(today(), ("census_cbp", "eurostat_sbs"), mirror=world.mirror.address),
+        Settings(data=undisturbed.root, workers=1),
+    )
     builds = {task["rendered_map_index"]: task for task in airflow.tasks("ingest_eu", runs["eu"])}
     assert builds["eurostat_sbs 2019"]["try_number"] == 2
     publish = {task["task_id"]: task for task in airflow.tasks("publish_snapshot", run["dag_run_id"])}["publish"]

@@ -12,13 +12,13 @@ from etl.errors import DataError, GateError, NothingAvailableError, SourceFormat
 def test_settings_come_from_the_environment() -> None:
     nights = Nights.from_environment(
         {
-            "CLUSTERBRIDGE_AIRFLOW_START": "23:30",
-            "CLUSTERBRIDGE_AIRFLOW_DEADLINE": "05:00",
+            "CLUSTERBRIDGE_AIRFLOW_START": "01:30",
+            "CLUSTERBRIDGE_AIRFLOW_DEADLINE": "07:00",
             "CLUSTERBRIDGE_AIRFLOW_BUILDS": "3",
             "CLUSTERBRIDGE_AIRFLOW_ALERTS": "log, mail:a@example.org,https://hooks.example.org/x",
         }
     )
-    assert (nights.cron, nights.deadline_cron) == ("30 23 * * *", "0 5 * * *")
+    assert (nights.cron, nights.deadline_cron) == ("30 1 * * *", "0 7 * * *")
     assert nights.window == timedelta(hours=5, minutes=30)
     assert nights.builds == 3
     assert nights.channels == ("log", "mail:a@example.org", "https://hooks.example.org/x")
@@ -29,6 +29,7 @@ def test_settings_come_from_the_environment() -> None:
     [
         ("START", "2 o'clock"),
         ("DEADLINE", "25:00"),
+        ("DEADLINE", "01:00"),
         ("BUILDS", "0"),
         ("RETRIES", "-1"),
         ("STALE", "perhaps"),
