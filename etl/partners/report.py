@@ -14,6 +14,7 @@ from etl.organisations import Region, organisations_in, organisations_without_st
 from etl.partners.backtest import BackTest, back_test, density
 from etl.partners.profiles import KNOWN_AT_LEAST, TRADED_CODES, read_profiles
 from etl.partners.relatedness import co_location
+from etl.partners.scores import KINDS
 
 Row = dict[str, Any]
 Filter = tuple[str, str, Any]
@@ -133,7 +134,7 @@ def _described(
     of_cluster = {(r["region_scheme"], r["region_code"]): r for r in common.to_pylist() if r["cluster_code"] == cluster}
     there: dict[Region, list[Row]] = {}
     result = []
-    for row in sorted(rows, key=lambda row: (row["kind"], row["partner_rank"])):
+    for row in sorted(rows, key=lambda row: (KINDS.index(row["kind"]), row["partner_rank"])):
         partner = Region(row["partner_scheme"], row["partner_code"], row["partner_vintage"])
         if partner not in there:
             there[partner] = organisations_in(organisations, partner)
@@ -180,7 +181,9 @@ def _why_none(found: Sequence[Row], own: Sequence[Row], cluster: int | None, any
     if known >= KNOWN_AT_LEAST:
         return "no partners: no region on the other side is alike or complementary"
     if quoted:
-        return f"no partners: {known} clusters have a figure of grade A to C, {KNOWN_AT_LEAST} are needed"
+        return (
+            f"no partners: figures of grade A to C are there for {known} of the clusters, {KNOWN_AT_LEAST} are needed"
+        )
     reasons = Counter(str(row["reason"]) for row in own if row["reason"])
     return f"no partners: the region's clusters cannot be compared: {reasons.most_common(1)[0][0]}"
 
