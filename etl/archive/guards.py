@@ -131,11 +131,13 @@ def check_change(
     """Refuse a body whose size, rows or totals left their band, or that lost what its last good copy had.
 
     Profiles map a name to a number, compared within `amounts_band`, or to a list, of which nothing may be lost; `rows`
-    has a band of its own. A name that one of them lacks is not compared.
+    has a band of its own. A name that one of them lacks is not compared. Where a list has grown (a year more, or all
+    regions after a copy that lacked some), figures may grow as much beyond their band.
     """
     is_small = last_size < _BAND_FROM
+    growth = _growth(profile, last)
     if not is_small:
-        _check_band("bytes", size, last_size, settings.bytes_band)
+        _check_band("bytes", size, last_size, settings.bytes_band, growth)
     for name, before in last.items():
         if name == "rows" and is_small:
             continue
@@ -146,11 +148,19 @@ def check_change(
                 shown = ", ".join(str(one) for one in lost[:5]) + (" …" if len(lost) > 5 else "")
                 raise RefusalError("lost", f"{len(lost)} of {len(before)} {name} are gone: {shown}", is_change=True)
         elif isinstance(before, int | float) and isinstance(now, int | float):
-            _check_band(name, now, before, settings.rows_band if name == "rows" else settings.amounts_band)
+            _check_band(name, now, before, settings.rows_band if name == "rows" else settings.amounts_band, growth)
 
 
-def _check_band(name: str, now: float, before: float, band: tuple[float, float]) -> None:
-    if before > 0 and not band[0] <= now / before <= band[1]:
-        limits = f"{band[0]:.0%} and {band[1]:.0%}"
+def _growth(profile: Mapping[str, Any], last: Mapping[str, Any]) -> float:
+    """How much longer the list is that has grown most; 1 where none has."""
+    pairs = [(profile.get(name), before) for name, before in last.items()]
+    lengths = [len(now) / len(was) for now, was in pairs if isinstance(now, list) and isinstance(was, list) and was]
+    return max(1.0, *lengths) if lengths else 1.0
+
+
+def _check_band(name: str, now: float, before: float, band: tuple[float, float], growth: float) -> None:
+    low, high = band[0], band[1] * growth
+    if before > 0 and not low <= now / before <= high:
+        limits = f"{low:.0%} and {high:.0%}"
         reason = f"{name}: {now:,} after {before:,} last time, {now / before:.0%}; allowed is between {limits}"
         raise RefusalError(name if name in ("bytes", "rows") else "amounts", reason, is_change=True)

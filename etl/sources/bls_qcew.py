@@ -36,7 +36,17 @@ from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.naics_codes import TOTAL, UNCLASSIFIED, CodeLists, known_codes, level
 from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers, check_header, read_blocks
-from etl.sources.us_cells import REPORTED, WITHHELD, Cells, Floats, Numbers, Place, nullable, region_industry
+from etl.sources.us_cells import (
+    REPORTED,
+    WITHHELD,
+    Cells,
+    Floats,
+    Numbers,
+    OneEach,
+    Place,
+    nullable,
+    region_industry,
+)
 
 SOURCE = "bls_qcew"
 BASE = "https://data.bls.gov/cew/data"
@@ -148,6 +158,8 @@ class BlsQcew(Dataset):
         slice_of = re.search(r"/area/(\w+)\.csv$", file.url)
         if slice_of and regions.values != [_area(slice_of[1])]:
             raise SourceFormatError(f"{file.url}: the slice is of {', '.join(regions.values) or 'no area'}")
+        rows = _add_up(rows, regions.values, industries.values, code_lists(file.year))
+        OneEach(regions.values, industries.values).take(rows.region, rows.industry, file.url)
         totals = rows.of(rows.industry == 0)
         employment, establishments, wages = (
             float(column.sum()) for column in (totals.employment, totals.establishments, totals.wages)

@@ -78,7 +78,7 @@ def outline_answer(file: ArchivedFile, year: int) -> dict[str, float | list[str]
     """
     block = _block(file)
     _refuse_other_question(block, year)
-    return outline([block], file.kind, year)
+    return outline([block], file.kind, year, has_marks=False)
 
 
 def _refuse_other_question(block: Block, year: int) -> None:

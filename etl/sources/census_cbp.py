@@ -20,7 +20,7 @@ but 2001 and 2017 rebuilt in the publisher's layout with fewer columns); county 
 from record layouts and public readers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -65,8 +65,7 @@ class CensusCbp(Dataset):
         """Regions, sectors, and what is printed in the regions' totals; of the areas of the 1990s nothing."""
         if file.year is None or _is_before_metro(file.kind, file.year):
             return {}
-        columns = {name: COLUMNS[name] for name in (*GEOGRAPHIES[file.kind][1], "naics", "lfo", "emp", "est", "ap")}
-        return outline(_blocks(file, columns), file.kind, file.year)
+        return outline(_blocks(file), file.kind, file.year, has_marks=True)
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year into `region_industry`, with the establishments by size class as further columns.
@@ -89,8 +88,8 @@ def _is_before_metro(kind: str, year: int) -> bool:
     return kind == "msa" and year < FIRST_METRO_YEAR
 
 
-def _blocks(file: ArchivedFile, columns: Mapping[str, pa.DataType]) -> Iterator[Block]:
-    return read_blocks(file, columns, required_columns(file.kind), _member(file.kind))
+def _blocks(file: ArchivedFile) -> Iterator[Block]:
+    return read_blocks(file, COLUMNS, required_columns(file.kind), _member(file.kind))
 
 
 def _read_bulk(files: Sequence[ArchivedFile], year: int) -> Parsed:
@@ -99,7 +98,7 @@ def _read_bulk(files: Sequence[ArchivedFile], year: int) -> Parsed:
         if _is_before_metro(file.kind, year):
             notes.append(f"{file.url}: left out, its areas are those of the 1990s, not core based areas")
             continue
-        table = read_cells(_blocks(file, COLUMNS), file.kind, year, file.url, has_marks=True)
+        table = read_cells(_blocks(file), file.kind, year, file.url, has_marks=True)
         if file.kind == "msa":
             table, note = _named_areas(table, file)
             notes += note

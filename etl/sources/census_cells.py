@@ -6,6 +6,7 @@ from math import nan
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import reference
 from etl.errors import SourceFormatError
@@ -13,7 +14,17 @@ from etl.sources.census_disclosure import Marks
 from etl.sources.naics_codes import TOTAL, CodeLists, known_codes, level
 from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers
-from etl.sources.us_cells import NO_STATUS, Cells, Floats, Numbers, Place, Statuses, nullable, region_industry
+from etl.sources.us_cells import (
+    NO_STATUS,
+    Cells,
+    Floats,
+    Numbers,
+    OneEach,
+    Place,
+    Statuses,
+    nullable,
+    region_industry,
+)
 
 SOURCE = "census_cbp"
 
@@ -93,29 +104,34 @@ def read_cells(blocks: Iterable[Block], kind: str, year: int, where: str, *, has
     return region_industry(place, found, codes, industries.values, marks.flags.values, where)
 
 
-def outline(blocks: Iterable[Block], kind: str, year: int) -> dict[str, float | list[str]]:
+def outline(blocks: Iterable[Block], kind: str, year: int, *, has_marks: bool) -> dict[str, float | list[str]]:
     """What a later copy of a file is compared with: regions, sectors, and what is printed in the regions' totals.
 
-    Reads every code on the way. Raises SourceFormatError naming file, line and the code nobody declared, and where
-    the totals cannot be.
+    Reads every cell as `read_cells` does, a block at a time, and keeps none. Raises SourceFormatError as `read_cells`
+    does, and where the totals cannot be.
     """
     regions = _Regions(GEOGRAPHIES[kind][1])
     industries = CodeNumbers(code_lists(year).resolve, [TOTAL])
-    amounts = dict.fromkeys(("emp", "est", "ap"), 0.0)
+    marks = Marks()
+    once = OneEach(regions.codes.values, industries.values)
+    employment = establishments = payroll = 0.0
     where = ""
     for block in blocks:
         where = block.file.url
-        regions.of(block)
-        is_total = _is_all_legal_forms(block) & (industries.of(block, "naics") == 0)
-        for name in filter(block.has, amounts):
-            amounts[name] += float(np.nansum(block.floats(name)[is_total]))
-    require_plausible(where, amounts["emp"], amounts["est"], amounts["ap"] * 1000)
+        found = _cells(block, regions, industries, marks, has_marks=has_marks)
+        once.take(found.region, found.industry, where)
+        is_total = pa.array(found.industry == 0)
+        employment += pc.sum(found.employment.filter(is_total)).as_py() or 0.0
+        establishments += pc.sum(found.establishments.filter(is_total)).as_py() or 0.0
+        payroll += pc.sum(found.payroll.filter(is_total)).as_py() or 0.0
+    _region_vintage(kind, year, regions.codes.values)
+    require_plausible(where, employment, establishments, payroll)
     return {
         "regions": sorted(regions.codes.values),
         "sectors": sorted(code for code in industries.values if level(code) == "sector"),
-        "employment": amounts["emp"],
-        "establishments": amounts["est"],
-        "payroll": amounts["ap"] * 1000,
+        "employment": employment,
+        "establishments": establishments,
+        "payroll": payroll,
     }
 
 

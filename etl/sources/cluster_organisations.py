@@ -67,7 +67,9 @@ class ClusterOrganisations(Dataset):
         check_table(file, _decisions() if file.kind == DECISIONS else _configured(file))
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Number of organisations; single ones come and go."""
+        """Number of organisations; single ones come and go. Of decisions nothing: people may decide as they like."""
+        if file.kind == DECISIONS:
+            return {}
         found = {row["organisation_id"] for _, row in table_rows(file, _configured(file))}
         return {"organisations": float(len(found))}
 

@@ -95,12 +95,6 @@ def region_industry(
     return table, notes + _blank_note(table)
 
 
-def refuse_unknown(file: ArchivedFile, observations: pa.Table, layout: Layout) -> None:
-    """Look up all codes of these observations. Raises SourceFormatError with file, line and code of an unknown one."""
-    _areas(file, observations, layout)
-    _industries(file, observations, layout)
-
-
 def _areas(file: ArchivedFile, observations: pa.Table, layout: Layout) -> tuple[Numbers, list[str]]:
     return _resolved(file, observations, "geo", lambda text: _area(text, layout.by_nation))
 

@@ -39,14 +39,17 @@ class EurostatTable(Dataset):
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
         """Years, areas and activities, and in each year the sum of the countries' employment over all activities.
 
-        Reads every figure of employment and every code on the way. Raises SourceFormatError with file, line and code.
+        Reads every cell of each year on the way. Raises SourceFormatError as `parse` does.
         """
         years = eurostat_formats.periods(file)
         names: dict[str, set[str]] = {"geo": set(), self.layout.activity: set()}
         amounts: dict[str, float] = {}
         for year in years:
-            found = eurostat_formats.read(file, year, {"freq": ["A"], self.layout.indicator: [self.layout.employment]})
-            eurostat_cells.refuse_unknown(file, found, self.layout)
+            observations = eurostat_formats.read(file, year, self._keep())
+            if observations.num_rows:
+                eurostat_cells.region_industry(file, observations, self.layout, int(year))
+            is_employment = pc.equal(observations.column(self.layout.indicator), self.layout.employment)
+            found = observations.filter(is_employment)
             for column, codes in names.items():
                 codes.update(found.column(column).unique().to_pylist())
             nations = found.filter(pc.equal(pc.utf8_length(found.column("geo")), 2))
@@ -70,15 +73,9 @@ class EurostatTable(Dataset):
         """Read one year: persons employed, units and wages by area and activity (table region_industry)."""
         if year is None:
             raise ValueError(f"{self.name} is read by year")
-        keep = {
-            "freq": ["A"],
-            "size_emp": ["TOTAL"],
-            "sizeclas": ["TOTAL"],
-            self.layout.indicator: self.layout.indicators,
-        }
         tables, notes = [], []
         for file in files:
-            observations = eurostat_formats.read(file, str(year), keep)
+            observations = eurostat_formats.read(file, str(year), self._keep())
             if observations.num_rows:
                 table, sentences = eurostat_cells.region_industry(file, observations, self.layout, year)
                 tables.append(table)
@@ -86,3 +83,8 @@ class EurostatTable(Dataset):
         if not tables:
             raise SourceFormatError(f"{self.name}: no file has figures of {year}")
         return Parsed({"region_industry": concat(tables)}, notes)
+
+    def _keep(self) -> dict[str, Sequence[str]]:
+        """The observations that are read: annual, of all sizes, of the three indicators."""
+        total = ["TOTAL"]
+        return {"freq": ["A"], "size_emp": total, "sizeclas": total, self.layout.indicator: self.layout.indicators}

@@ -119,7 +119,9 @@ class FrUrssaf(Dataset):
             departements.of(block, "code_departement")
             classes.of(block, "code_ape")
             for name, column in columns.items():
-                amounts[name] += float(np.nansum(block.floats(column)))
+                employees = block.floats(column)
+                _refuse_negative(block, employees < 0)
+                amounts[name] += float(np.nansum(employees))
         return {"years": [str(year) for year in years], "regions": sorted(departements.values), **amounts}
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
@@ -214,9 +216,7 @@ def _sums(file: ArchivedFile, year: int) -> tuple[list[str], list[str], _Sums, f
     for block in _blocks(file, dict.fromkeys(_CODES, CODE) | dict.fromkeys(pair, pa.int64())):
         region, industry = departements.of(block, "code_departement"), classes.of(block, "code_ape")
         units, employees = block.floats(pair[0]), block.floats(pair[1])
-        negative = np.flatnonzero((units < 0) | (employees < 0))
-        if negative.size:
-            raise SourceFormatError(f"{file.url}, line {block.line + int(negative[0])}: a figure is negative")
+        _refuse_negative(block, (units < 0) | (employees < 0))
         is_there = ~np.isnan(units) | ~np.isnan(employees)
         left_out += float(np.nansum(employees[region < 0]))
         kept = is_there & (region >= 0)
@@ -224,6 +224,12 @@ def _sums(file: ArchivedFile, year: int) -> tuple[list[str], list[str], _Sums, f
         figures = np.stack([np.nan_to_num(units), np.nan_to_num(employees), unknown])
         sums.add(np.stack([region, industry]).astype(np.int64)[:, kept], figures[:, kept])
     return departements.values, classes.values, sums, left_out
+
+
+def _refuse_negative(block: Block, is_negative: npt.NDArray[np.bool_]) -> None:
+    if is_negative.any():
+        line = block.line + int(np.argmax(is_negative))
+        raise SourceFormatError(f"{block.file.url}, line {line}: a figure is negative")
 
 
 def _at_level(departements: Sequence[str], length: int) -> list[str | None]:

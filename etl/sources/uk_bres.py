@@ -92,13 +92,10 @@ class UkBres(Dataset):
             raise SourceFormatError(f"{file.url}: no rows; the publisher has no figures for this year")
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Regions and jobs of a page."""
-        regions: set[str] = set()
-        jobs = 0.0
-        for block in read_blocks(file, _COLUMNS, frozenset(_COLUMNS)):
-            regions.update(block.rows.column("geography_code").dictionary.to_pylist())
-            jobs += float(np.nansum(block.floats("obs_value")))
-        return {"regions": sorted(regions), "jobs": jobs}
+        """Regions and jobs of a page. Reads every row as `parse` does."""
+        pages = _Pages(file.year)
+        pages.read(file)
+        return {"regions": sorted(pages.regions.values), "jobs": pages.jobs}
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read the pages of one year and add subclasses up to classes (table region_industry).
@@ -106,34 +103,49 @@ class UkBres(Dataset):
         Bounds are the sums of the subclasses' bounds. Raises SourceFormatError where pages are missing, and for a
         figure off the publisher's grid: the bounds would be wrong.
         """
-        regions = CodeNumbers(_region)
-        industries = CodeNumbers(_industry)
-        parts: list[tuple[npt.NDArray[np.int64], Floats]] = []
-        subclasses: set[tuple[str, str]] = set()
-        rows = total = 0
-        left_out = 0.0
+        pages = _Pages(year)
         for file in sorted(files, key=_offset):
-            for block in read_blocks(file, _COLUMNS, frozenset(_COLUMNS)):
-                _refuse_other_year(block, year)
-                value = block.floats("obs_value")
-                _refuse_off_grid(block, value)
-                _refuse_twice(block, subclasses)
-                region, industry = regions.of(block, "geography_code"), industries.of(block, "industry_name")
-                kept = industry >= 0
-                left_out += float(np.nansum(value[~kept]))
-                parts.append((np.stack([region[kept], industry[kept]]).astype(np.int64), value[kept]))
-                rows += block.rows.num_rows
-                total = int(block.rows.column("record_count")[0].as_py())
-        if rows != total or not rows:
-            raise SourceFormatError(f"{files[0].url}: {rows:,} of {total:,} rows are here; a page is missing")
-        place = np.concatenate([part[0] for part in parts], axis=1)
-        value = np.concatenate([part[1] for part in parts])
-        table = _table(place, value, regions.values, industries.values, int(year or 0))
-        note = f"{left_out:,.0f} jobs under 01000 (farms, from another survey) were left out: it is no NACE class"
+            pages.read(file)
+        if pages.rows != pages.total or not pages.rows:
+            raise SourceFormatError(
+                f"{files[0].url}: {pages.rows:,} of {pages.total:,} rows are here; a page is missing"
+            )
+        place = np.concatenate([part[0] for part in pages.parts], axis=1)
+        value = np.concatenate([part[1] for part in pages.parts])
+        table = _table(place, value, pages.regions.values, pages.industries.values, int(year or 0))
+        note = f"{pages.left_out:,.0f} jobs under 01000 (farms, from another survey) were left out: it is no NACE class"
         return Parsed({"region_industry": table}, [note])
 
     def _page(self, year: int, offset: int) -> Request:
         return Request(self.name, _ADDRESS.format(year=year, offset=offset), "page", "csv", year)
+
+
+class _Pages:
+    """What the pages of one year hold: places and figures of the rows that are kept, and what is left out."""
+
+    def __init__(self, year: int | None) -> None:
+        self.year = year
+        self.regions = CodeNumbers(_region)
+        self.industries = CodeNumbers(_industry)
+        self.parts: list[tuple[npt.NDArray[np.int64], Floats]] = []
+        self.rows = self.total = 0
+        self.jobs = self.left_out = 0.0
+        self._pairs: set[tuple[str, str]] = set()
+
+    def read(self, file: ArchivedFile) -> None:
+        """Add a page. Raises SourceFormatError with file, line and code for what the reader does not expect."""
+        for block in read_blocks(file, _COLUMNS, frozenset(_COLUMNS)):
+            _refuse_other_year(block, self.year)
+            value = block.floats("obs_value")
+            _refuse_off_grid(block, value)
+            _refuse_twice(block, self._pairs)
+            region, industry = self.regions.of(block, "geography_code"), self.industries.of(block, "industry_name")
+            kept = industry >= 0
+            self.jobs += float(np.nansum(value))
+            self.left_out += float(np.nansum(value[~kept]))
+            self.parts.append((np.stack([region[kept], industry[kept]]).astype(np.int64), value[kept]))
+            self.rows += block.rows.num_rows
+            self.total = int(block.rows.column("record_count")[0].as_py())
 
 
 def bounds(value: Floats) -> tuple[Floats, Floats]:

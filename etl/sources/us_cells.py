@@ -20,6 +20,8 @@ NOISED = STATUSES.index("noised")
 WITHHELD = STATUSES.index("withheld")
 NO_STATUS = -1
 
+_INDUSTRIES_MAX = 1 << 12
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
@@ -70,7 +72,9 @@ def region_industry(
 
     `where` names the file in errors. Raises SourceFormatError where it gives a cell twice.
     """
-    _refuse_twice(cells, regions, industries, where)
+    once = OneEach(regions, industries)
+    for block in cells:
+        once.take(block.region, block.industry, where)
     levels = np.array([naics_codes.LEVELS.index(naics_codes.level(code)) for code in industries], np.int8)
     leaves = np.array([naics_codes.is_leaf(code) for code in industries], np.bool_)
     lists = {
@@ -125,14 +129,23 @@ def _listed(numbers: Numbers | Statuses, values: pa.Array) -> pa.DictionaryArray
     return pa.DictionaryArray.from_arrays(indices, values)
 
 
-def _refuse_twice(cells: Sequence[Cells], regions: list[str], industries: list[str], where: str) -> None:
-    seen = np.zeros(len(regions) * len(industries), np.bool_)
-    for block in cells:
-        keys, counts = np.unique(block.region.astype(np.int64) * len(industries) + block.industry, return_counts=True)
-        if (twice := keys[(counts > 1) | seen[keys]]).size:
-            region, industry = divmod(int(twice[0]), len(industries))
+class OneEach:
+    """Refuses a region and industry that a file gives twice. `regions`, `industries`: their codes, which may grow."""
+
+    def __init__(self, regions: list[str], industries: list[str]) -> None:
+        self._regions = regions
+        self._industries = industries
+        self._seen = np.zeros(0, np.bool_)
+
+    def take(self, region: Numbers, industry: Numbers, where: str) -> None:
+        """Note the rows of a block. Raises SourceFormatError, `where` naming the file."""
+        keys, counts = np.unique(region.astype(np.int64) * _INDUSTRIES_MAX + industry, return_counts=True)
+        if keys.size and keys[-1] >= self._seen.size:
+            self._seen = np.pad(self._seen, (0, int(keys[-1]) + _INDUSTRIES_MAX - self._seen.size))
+        if (twice := keys[(counts > 1) | self._seen[keys]]).size:
+            number, code = divmod(int(twice[0]), _INDUSTRIES_MAX)
             raise SourceFormatError(
-                f"{where}: region {regions[region]}, industry {industries[industry]} stands there twice; "
+                f"{where}: region {self._regions[number]}, industry {self._industries[code]} stands there twice; "
                 "are legal forms or size classes mixed?"
             )
-        seen[keys] = True
+        self._seen[keys] = True

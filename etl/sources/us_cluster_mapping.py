@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import reference
 from etl.errors import SourceFormatError
@@ -119,8 +120,9 @@ class UsClusterMapping(Dataset):
         """Of a page its regions and employment; of the definitions the clusters; of the list its regions."""
         documents = _documents(file)
         if file.year is not None:
-            regions = {row["region_code_t"] for row in _checked(documents, file, file.year)}
-            return {"regions": sorted(regions), "employment": float(sum(row["emp_tl"] for row in documents))}
+            rows = _distinct(_rows(file, file.year), file.year)
+            regions = {row["region_code_t"] for row in documents}
+            return {"regions": sorted(regions), "employment": float(pc.sum(rows.column("employment")).as_py() or 0)}
         if file.kind == "clusters":
             return {"clusters": sorted(document["cluster_code_t"] for document in documents)}
         return {"regions": sorted(document["id"] for document in documents if document["region_type_t"] in AREAS)}
@@ -137,11 +139,7 @@ class UsClusterMapping(Dataset):
         tables = [table for table in tables if table.num_rows]
         if not tables:
             return Parsed({})
-        table = pa.concat_tables(tables)
-        key = list(contract("published_region_cluster").key)
-        if table.select(key).group_by(key).aggregate([]).num_rows != table.num_rows:
-            raise SourceFormatError(f"US Cluster Mapping, {year}: two pages give the same row; ask for them again")
-        return Parsed({"published_region_cluster": table})
+        return Parsed({"published_region_cluster": _distinct(pa.concat_tables(tables), year)})
 
 
 LISTS = (("meta/clusters", "clusters"), ("region", "regions"))
@@ -182,6 +180,14 @@ def _rows(file: ArchivedFile, year: int) -> pa.Table:
         return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SourceFormatError(f"{file.url}: a field is not of the type it used to be ({error})") from error
+
+
+def _distinct(table: pa.Table, year: int) -> pa.Table:
+    """The rows as they are. Raises SourceFormatError where two have the same key."""
+    key = list(contract("published_region_cluster").key)
+    if table.select(key).group_by(key).aggregate([]).num_rows != table.num_rows:
+        raise SourceFormatError(f"US Cluster Mapping, {year}: the same row comes twice; ask for its pages again")
+    return table
 
 
 def _payroll(row: Row) -> float | None:

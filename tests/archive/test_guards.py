@@ -258,6 +258,16 @@ def test_the_band_is_the_stated_one(before: int, share: float) -> None:
     assert passes == (low <= after / before <= high)
 
 
+def test_figures_may_grow_with_a_list_that_grows() -> None:
+    settings = Settings()
+    before = {"regions": ["01", "02"], "employment": 100.0}
+    check_change(9999, {"regions": ["01", "02", "03", "04"], "employment": 290.0}, 5000, before, settings)
+    with pytest.raises(RefusalError, match="300%"):
+        check_change(9999, {"regions": ["01", "02", "03", "04"], "employment": 310.0}, 5000, before, settings)
+    with pytest.raises(RefusalError, match="150%"):
+        check_change(9999, {"regions": ["01", "02"], "employment": 160.0}, 5000, before, settings)
+
+
 @given(st.sets(st.text(max_size=3), max_size=8), st.sets(st.text(max_size=3), max_size=8))
 def test_nothing_may_be_lost_from_a_list(before: set[str], after: set[str]) -> None:
     try:

@@ -123,7 +123,7 @@ def test_pages_are_put_together_and_an_empty_one_adds_nothing(tmp_path: Path) ->
         ([row(emp_tl=None)], "object 1: no emp_tl"),
         ([row(emp_tl="many")], "not of the type"),
         (["text"], "no JSON list of objects"),
-        ([row(), row()], "two pages give the same row"),
+        ([row(), row()], "the same row comes twice"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, answer: object, words: str) -> None:
