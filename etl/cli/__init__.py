@@ -21,7 +21,7 @@ for module in (run, look, partners, keep, serve, site, airflow):
 
 def main() -> None:
     """Run the command line; failures that are expected end in one sentence and the exit status of their class."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     try:
         app()
     except ClusterbridgeError as error:
@@ -30,3 +30,10 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("clusterbridge: stopped; the version before still stands", err=True)
         sys.exit(130)
+
+
+def _log_to_stderr() -> None:
+    # The handler has the level, too: Great Expectations sets one of its own on its logger.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(levelname)s %(name)s: %(message)s")

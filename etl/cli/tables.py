@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+_NO_EDGE = 10_000
+
 
 def show(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under their names; numbers to the right, nothing for None."""
@@ -14,7 +16,9 @@ def show(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*[_text(value) for value in row])
-    Console(soft_wrap=False).print(table)
+    console = Console(soft_wrap=False)
+    # A file or another program gets whole lines; only a terminal has an edge.
+    (console if console.is_terminal else Console(width=_NO_EDGE)).print(table)
 
 
 def _text(value: object) -> str:

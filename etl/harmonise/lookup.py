@@ -49,7 +49,10 @@ def _find(scheme: str, to_scheme: str) -> Concordance:
     pairs = {(one.from_scheme, one.to_scheme): one for one in (*industry_concordances(), *region_concordances())}
     if (scheme, to_scheme) not in pairs:
         known = sorted({target for source, target in pairs if source == scheme})
-        there = ", ".join([*known, CLUSTER]) if known else "none from it"
+        if not known:
+            schemes = ", ".join(sorted({source for source, _ in pairs}))
+            raise UsageError(f"no concordance leads from {scheme}; there are some from: {schemes}")
+        there = ", ".join([*known, CLUSTER])
         raise UsageError(f"no concordance leads from {scheme} to {to_scheme}; there are: {there}")
     return pairs[scheme, to_scheme]
 

@@ -270,7 +270,7 @@ def test_links_for_people() -> None:
     [
         ("naics2017", "999999", "nace2", "no code 999999"),
         ("nace2", "10.11", "isic4", "no concordance leads from nace2 to isic4; there are: naics2017, cluster"),
-        ("sic", "1", "nace2", "none from it"),
+        ("sic", "1", "nace2", "no concordance leads from sic; there are some from: nace2, nace21, naics1997"),
         ("sic", "1", "cluster", "no industry scheme"),
     ],
 )
