@@ -7,6 +7,7 @@ and the tests call the same ones. A failure at any point leaves the version befo
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing import get_context
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from etl.archive import Archived, Fetched, fetch, in_use, known, open_archived
 from etl.assemble import Assembled, assemble, code_of_all_steps
 from etl.cache import StepResult
-from etl.errors import NothingAvailableError
+from etl.errors import NothingAvailableError, TransientError
 from etl.gate import Verdict, check_and_publish, judge
 from etl.line import (
     STRUCTURES,
@@ -355,6 +356,9 @@ def _in_processes(
             for future in as_completed(futures):
                 done.append(future.result())
                 progress.advance()
+        except BrokenProcessPool as error:
+            reason = "a worker process was killed, perhaps for want of memory; nothing was published"
+            raise TransientError(f"{reason}. Run again, with fewer workers (CLUSTERBRIDGE_WORKERS)") from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
