@@ -31,6 +31,7 @@ run: $(STAMP)
 	@$(VENV)/bin/clusterbridge refresh
 
 test: $(STAMP) check
+	@sh bin/browser
 	$(PY) -m pytest -m "not long and not scale"
 
 test-long: $(STAMP)
@@ -49,6 +50,7 @@ bench: $(STAMP)
 	$(PY) -m bench
 
 screenshots: $(STAMP)
+	@sh bin/browser
 	$(PY) tests/site/screenshots.py
 
 # Index addresses in the environment would steer the resolver silently, so they are left out.

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.errors import UsageError
 from etl.measure.rules import LEVELS
@@ -15,6 +16,7 @@ from etl.partners.backtest import BackTest, back_test, density
 from etl.partners.profiles import KNOWN_AT_LEAST, TRADED_CODES, read_profiles
 from etl.partners.relatedness import co_location
 from etl.partners.scores import KINDS
+from etl.partners.suggestions import did_you_mean, suggestions
 
 Row = dict[str, Any]
 Filter = tuple[str, str, Any]
@@ -43,9 +45,10 @@ class PartnerReport:
 
     `partners`: rows of `region_partner` with `partner_name`, `partner_country`, `explanation` in names of clusters,
     `organisations` in the partner's region, and of the cluster asked for `partner_quotient` and `partner_is_strong`.
-    `why_none`: why there are none. `organisations`: of the region itself. `lacking`: its strong clusters without one;
-    `without_strength`: its organisations whose cluster is not strong there. `opportunities`: clusters (code, name,
-    density) it may grow into, empty unless the `test` is passed.
+    `why_none`: why there are none. `has_organisations`: the version has a list of them. `organisations`: of the region
+    itself. `lacking`: its strong clusters without one; `without_strength`: its organisations whose cluster is not
+    strong there. `opportunities`: clusters (code, name, density) it may grow into, empty unless the `test` is passed;
+    `is_test_passed`: None without a test.
     """
 
     region: str
@@ -53,11 +56,13 @@ class PartnerReport:
     year: int
     partners: list[Row]
     why_none: str | None
+    has_organisations: bool
     organisations: list[Row]
     lacking: list[str]
     without_strength: list[Row]
     opportunities: list[Row] = field(default_factory=list)
     test: str | None = None
+    is_test_passed: bool | None = None
 
 
 def partner_report(
@@ -72,30 +77,34 @@ def partner_report(
     """Read what a snapshot says of a region's partners, by default in its latest year with any.
 
     `cluster`: only partners that are strong in it, or alike or linked through it, and only its organisations.
-    `any_size`: partners of every size. Raises UsageError for a region or cluster that is none of those compared.
+    `any_size`: partners of every size. Raises UsageError for a region, cluster or year that is none of those compared.
     """
     if scheme not in {name for pair in LEVELS.values() for name in pair}:
         pairs = " and ".join(f"{american} with {european}" for american, european in LEVELS.values())
-        raise UsageError(f"{scheme}:{code}: partners are looked for among {pairs}")
+        meant = did_you_mean(suggestions(f"{scheme}:{code}", compared_regions(snapshot)))
+        raise UsageError(f"{scheme}:{code}: partners are looked for among {pairs}{meant}")
     clusters = {row["cluster_code"]: row["short_name"] or row["cluster_name"] for row in _rows(snapshot, "cluster")}
     if cluster is not None and cluster not in TRADED_CODES:
         raise UsageError(f"{cluster} is no traded cluster; they have the codes 1 to 51")
     place: list[Filter] = [("region_scheme", "=", scheme), ("region_code", "=", code)]
     common = _rows(snapshot, "region_cluster_common", [*place, ("variant", "=", "full")])
     if not common:
-        raise UsageError(f"{scheme}:{code}: the snapshot compares no such region")
+        meant = did_you_mean(suggestions(f"{scheme}:{code}", compared_regions(snapshot)))
+        raise UsageError(f"{scheme}:{code}: the snapshot compares no such region{meant}")
     partners = _rows(snapshot, "region_partner", place)
-    year = year or max(row["year"] for row in partners or common)
+    years = sorted({row["year"] for row in common})
+    year = year if year is not None else max(row["year"] for row in partners or common)
+    if year not in years:
+        raise UsageError(f"{scheme}:{code} is not compared in {year}, but in {', '.join(map(str, years))}")
     names = {_key(row): (row["region_name"], row["country_code"]) for row in _rows(snapshot, "region")}
     region = Region(scheme, code, common[0]["region_vintage"])
     of_year = snapshot.table(
         "region_cluster_common", None, [("year", "=", year), ("variant", "=", "full"), ("level", "=", _level(scheme))]
     )
     organisations = snapshot.table("cluster_organisation")
+    has_organisations = organisations.num_rows > 0
     if cluster is not None:
-        organisations = organisations.filter(
-            pa.array([c == cluster for c in organisations["cluster_code"].to_pylist()])
-        )
+        organisations = organisations.filter(pc.equal(organisations["cluster_code"], cluster))
     found = [row for row in partners if row["year"] == year]
     own = of_year.filter(pa.array([(s, c) == (scheme, code) for s, c in _pairs(of_year)], pa.bool_()))
     little = {row["cluster_code"] for row in own.to_pylist() if (row["location_quotient"] or 0) < 1}
@@ -110,12 +119,22 @@ def partner_report(
         year=year,
         partners=shown,
         why_none=None if shown else _why_none(found, own.to_pylist(), cluster, any_size),
+        has_organisations=has_organisations,
         organisations=here.to_pylist(),
         lacking=[clusters[c] for c in strong_without_organisation(own, here)["cluster_code"].to_pylist()],
         without_strength=organisations_without_strength(own, here).to_pylist(),
         opportunities=opportunities,
-        test=test,
+        test=test and test.sentence(),
+        is_test_passed=test and test.is_passed,
     )
+
+
+def compared_regions(snapshot: Snapshot) -> list[tuple[str, str, str]]:
+    """Scheme, code and name of every region that a snapshot compares."""
+    columns = ["region_scheme", "region_code", "region_vintage"]
+    compared = snapshot.table("region_cluster_common", columns).group_by(columns).aggregate([])
+    names = {_key(row): row["region_name"] for row in _rows(snapshot, "region")}
+    return sorted((*_key(row)[:2], names.get(_key(row), "")) for row in compared.to_pylist())
 
 
 def _described(
@@ -185,12 +204,13 @@ def _why_none(found: Sequence[Row], own: Sequence[Row], cluster: int | None, any
             f"no partners: figures of grade A to C are there for {known} of the clusters, {KNOWN_AT_LEAST} are needed"
         )
     reasons = Counter(str(row["reason"]) for row in own if row["reason"])
-    return f"no partners: the region's clusters cannot be compared: {reasons.most_common(1)[0][0]}"
+    why = reasons.most_common(1)[0][0] if reasons else "no quotient is known"
+    return f"no partners: the region's clusters cannot be compared: {why}"
 
 
 def _opportunities(
     snapshot: Snapshot, common: pa.Table, region: Region, clusters: Mapping[int, str]
-) -> tuple[list[Row], str | None]:
+) -> tuple[list[Row], BackTest | None]:
     """Clusters that are not strong in the region, by relatedness density; none unless the back-test is passed."""
     test = snapshot_test(snapshot)
     if test is None:
@@ -198,7 +218,7 @@ def _opportunities(
     profiles = read_profiles(common, _level(region.scheme))
     at = [i for i, key in enumerate(zip(profiles.scheme, profiles.region, strict=True)) if key == region[:2]]
     if not test.is_passed or not at:
-        return [], test.sentence()
+        return [], test
     related = co_location(profiles.quotient, profiles.is_known)
     dense = density(related, profiles.is_strong, profiles.has_flag)[at[0]]
     open_to = profiles.has_flag[at[0]] & ~profiles.is_strong[at[0]] & ~np.isnan(dense)
@@ -211,7 +231,7 @@ def _opportunities(
         }
         for c in order
     ]
-    return rows, test.sentence()
+    return rows, test
 
 
 def snapshot_test(snapshot: Snapshot) -> BackTest | None:

@@ -18,6 +18,7 @@ from etl.errors import UsageError
 from etl.organisations import cluster_organisation
 from etl.partners import region_partner
 from etl.partners.report import explained, partner_report
+from etl.partners.suggestions import suggestions
 from etl.reference import clusters, nuts_regions, states
 from etl.schema import contract
 from etl.sources.cluster_organisations import COLUMNS
@@ -150,13 +151,52 @@ def test_a_cluster_narrows_partners_and_organisations(snapshot: Tables) -> None:
     ("where", "words"),
     [
         (("nuts0", "DE", None), "us_state with nuts1"),
-        (("us_state", "99", None), "compares no such region"),
+        (("us_state", "99", None), "compares no such region; did you mean us_state:"),
+        (("us_state", "AL", None), r"did you mean us_state:01 \(Alabama\)\?"),
+        (("us_county", "01001", None), r"us_state with nuts1 .* did you mean us_state:01 \(Alabama\)\?"),
+        (("nuts2", "DE11", None), r"did you mean nuts1:DE1 \(Baden-Württemberg\)\?"),
         (("us_state", "01", 101), "no traded cluster"),
     ],
 )
 def test_what_cannot_be_asked_is_said(snapshot: Tables, where: tuple[str, str, int | None], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         partner_report(snapshot, where[0], where[1], cluster=where[2])
+
+
+def test_a_year_that_is_not_compared_is_answered_by_those_that_are(snapshot: Tables) -> None:
+    with pytest.raises(UsageError, match="not compared in 1999, but in 2019"):
+        partner_report(snapshot, "us_state", "01", year=1999)
+
+
+def test_without_a_list_of_organisations_nothing_is_lacking(tables: dict[str, pa.Table]) -> None:
+    empty = Tables({**tables, "cluster_organisation": contract("cluster_organisation").empty()})
+    report = partner_report(empty, "us_state", "01", cluster=23, any_size=True)
+    assert report.partners and not report.has_organisations and report.organisations == []
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Alabama", "us_state:01 (Alabama)"),
+        ("Alabma", "us_state:01 (Alabama)"),
+        ("us_state:AL", "us_state:01 (Alabama)"),
+        ("57045", "us_economic_area:57045 (Denver-Aurora-Boulder, CO)"),
+        ("Denvr", "us_economic_area:57045 (Denver-Aurora-Boulder, CO)"),
+        ("us_economic_area:99999", "us_economic_area:57045 (Denver-Aurora-Boulder, CO)"),
+        ("nuts3:DE111", "nuts2:DE11 (Stuttgart)"),
+        ("nuts0:DE", "nuts1:DE1 (Baden-Württemberg)"),
+        ("us_county:08031", "us_economic_area:57045 (Denver-Aurora-Boulder, CO)"),
+        ("qqqq", None),
+    ],
+)
+def test_what_somebody_may_have_meant(text: str, first: str | None) -> None:
+    known = [
+        ("nuts1", "DE1", "Baden-Württemberg"),
+        ("nuts2", "DE11", "Stuttgart"),
+        ("us_economic_area", "57045", "Denver-Aurora-Boulder, CO"),
+        ("us_state", "01", "Alabama"),
+    ]
+    assert next(iter(suggestions(text, known)), None) == first
 
 
 def test_why_there_are_no_partners(tables: dict[str, pa.Table]) -> None:
@@ -206,8 +246,13 @@ def test_the_verb_prints_tables_and_json(snapshot: Tables, monkeypatch: pytest.M
         assert words in printed.output
     cluster = CliRunner().invoke(app, ["partners", "nuts1:DE1", "--cluster", "23", "--any-size"])
     assert "quotient" in cluster.output and "Alabama" in cluster.output
-    told = json.loads(CliRunner().invoke(app, ["partners", "us_state:01", "--json"]).output)
-    assert told["region"] == "us_state:01" and told["partners"][0]["kind"] == "twin"
+    told = json.loads(
+        CliRunner().invoke(app, ["partners", "us_state:01", "--json", "--any-size", "--count", "1"]).output
+    )
+    assert told["region"] == "us_state:01" and told["partners"][0]["kind"] == "twin" and told["is_invented"]
+    assert [row["partner_rank"] for row in told["partners"]] == [1, 1, 1]
+    unknown = CliRunner().invoke(app, ["partners", "Alabama"])
+    assert unknown.exit_code != 0 and "did you mean us_state:01 (Alabama)?" in str(unknown.exception)
 
 
 def test_links_are_read_back() -> None:
