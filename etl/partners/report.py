@@ -124,8 +124,8 @@ def partner_report(
         lacking=[clusters[c] for c in strong_without_organisation(own, here)["cluster_code"].to_pylist()],
         without_strength=organisations_without_strength(own, here).to_pylist(),
         opportunities=opportunities,
-        test=test and test.sentence(),
-        is_test_passed=test and test.is_passed,
+        test=test.sentence() if test else None,
+        is_test_passed=test.is_passed if test else None,
     )
 
 
