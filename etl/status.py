@@ -1,12 +1,13 @@
 """What a data root holds, told from the root alone: the newest version, and each dataset with its age."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from etl.archive import Archived, known
-from etl.publish import newest_manifest, versions
+from etl.publish import newest_manifest, read_manifest, versions
 from etl.sources import DATASETS
 from etl.storage import Storage
 
@@ -76,17 +77,41 @@ def year_ranges(years: Sequence[int] | set[int] | range) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
+def refusals(storage: Storage) -> list[dict[str, Any]]:
+    """What the gate has refused since the newest version and nobody has released: its day, why, and the rows."""
+    newest = newest_manifest(storage)
+    days = [(path.split("/")[1], path) for path in storage.list("refused") if path.endswith("/result.json")]
+    since = newest.snapshot_date if newest else ""
+    of_day = [version for version in versions(storage) if version.startswith(since)] if newest else []
+    published = {read_manifest(storage, version).content_id[:16] for version in of_day}
+    found = []
+    for day, path in sorted(days):
+        folder = path.rpartition("/")[0]
+        if day < since or folder.rpartition("/")[2] in published:
+            continue
+        checked = json.loads(storage.read_bytes(path))["expectations"]
+        failed = [
+            f"{one['expectation']} of {one['table']}" + (f", {one['year']}" if one["year"] else "")
+            for one in checked
+            if one["severity"] == "critical" and not one["is_met"]
+        ]
+        found.append({"snapshot_date": day, "failures": failed, "rows_in": f"{folder}/failing.parquet"})
+    return found
+
+
 def root_status(storage: Storage) -> dict[str, Any]:
-    """The state of the root for programs: newest version, its gate, and every dataset."""
+    """The state of the root for programs: newest version, its gate, what was refused since, and every dataset."""
     newest = newest_manifest(storage)
     return {
         "root": storage.root,
         "latest": newest.version if newest else None,
+        "previous": newest.previous if newest else None,
         "published_at": newest.published_at if newest else None,
         "is_invented": newest.is_invented if newest else None,
         "versions": len(versions(storage)),
         "rows": {name: table.rows for name, table in newest.tables.items()} if newest else {},
         "gate": newest.gate.model_dump(mode="json") if newest else None,
         "changes": newest.changes if newest else {},
+        "refused": refusals(storage),
         "datasets": [asdict(status) for status in dataset_statuses(storage)],
     }

@@ -10,6 +10,10 @@ from etl.errors import ClusterbridgeError, UsageError
 
 PREFIX = "CLUSTERBRIDGE_AIRFLOW_"
 
+# Shares of the time from a run's start to its deadline: publishers may be asked in the first 40 %, a source-year may be
+# begun in the first 60 % and takes at most 15 %; the rest is for publishing.
+FETCH_SHARE, BEGIN_SHARE, BUILD_SHARE = 0.4, 0.6, 0.15
+
 
 class OutOfTimeError(ClusterbridgeError):
     """The share of the night that a phase may take is over; what is done stands, the next run goes on."""
@@ -90,23 +94,20 @@ class Nights:
         start, deadline = _time("START", self.start), _time("DEADLINE", self.deadline)
         return datetime.combine(date.min, deadline) - datetime.combine(date.min, start)
 
-    # A night's window: asking publishers may take 40 % of it, building begins in the first 60 % and ends at 75 %; the
-    # rest is for publishing.
-
     @property
     def fetch_limit(self) -> timedelta:
-        """How long after its start a run may ask publishers."""
-        return self.window * 0.4
-
-    @property
-    def last_build(self) -> timedelta:
-        """How long after its start a run may begin to build a source-year."""
-        return self.window * 0.6
+        """How long asking one publisher may take at most."""
+        return self.window * FETCH_SHARE
 
     @property
     def build_limit(self) -> timedelta:
         """How long one source-year may take."""
-        return self.window * 0.15
+        return self.window * BUILD_SHARE
+
+    def window_from(self, start: datetime) -> timedelta:
+        """From the start of a run to the deadline; after the deadline, as long as a whole night has."""
+        left = datetime.combine(start.date(), _time("DEADLINE", self.deadline), UTC) - start
+        return min(left, self.window) if left > timedelta() else self.window
 
 
 def day_of_key(key: str) -> date:
@@ -130,14 +131,16 @@ def is_past(day: date) -> bool:
     return day < today()
 
 
-def time_left(day: date, started: str | None, limit: timedelta) -> float:
-    """Seconds that a phase of a night's run may still take. Raises OutOfTimeError where it is over.
+def time_left(day: date, started: str | None, share: float, nights: Nights) -> float:
+    """Seconds that a phase of a night's run may still take: one that ends after this share of the run's time.
 
-    Days in the past, and runs that are no night's (`started` None), have no deadline.
+    Days in the past, and runs that are no night's (`started` None), have no deadline. Raises OutOfTimeError where the
+    time is over.
     """
     if started is None or is_past(day):
         return math.inf
-    left = (datetime.fromisoformat(started) + limit - datetime.now(UTC)).total_seconds()
+    start = datetime.fromisoformat(started)
+    left = (start + nights.window_from(start) * share - datetime.now(UTC)).total_seconds()
     if left <= 0:
         raise OutOfTimeError(
             "the time that this phase has in a night is over, so that the snapshot is published on time; "

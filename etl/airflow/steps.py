@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from etl.airflow.nights import Nights, day_of_key, is_past, time_left
+from etl.airflow.nights import BEGIN_SHARE, FETCH_SHARE, Nights, day_of_key, is_past, time_left
 from etl.errors import DataError, NothingAvailableError, TransientError, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def fetch(group: list[str], key: str, started: str | None, years: Sequence[int] 
 
     storage, settings = root()
     day = day_of_key(key)
-    left = time_left(day, started, Nights.from_environment().fetch_limit)
+    left = time_left(day, started, FETCH_SHARE, Nights.from_environment())
     settings = settings.model_copy(update={"fetch_budget": min(settings.fetch_budget, left)})
     asked = Asked(day, tuple(group), tuple(years) if years else None, settings.mirror or None)
     fetched = ask_publishers(storage, asked, settings)
@@ -114,7 +114,7 @@ def build(unit: Json, key: str, started: str | None) -> Json:
 
     storage, _ = root()
     day = day_of_key(key)
-    time_left(day, started, Nights.from_environment().last_build)
+    time_left(day, started, BEGIN_SHARE, Nights.from_environment())
     built = build_one(storage, state(storage, day), unit["source"], unit["year"])
     for note in built.notes:
         log.info("%s", note)
@@ -135,11 +135,14 @@ def delivery(key: str, side: Side) -> Json:
         files = state(storage, day, side)
     except NothingAvailableError:
         files = []
-    stale = {file.dataset: file.problem for file in files if file.is_stale}
     had = {file.dataset for file in files}
-    asked = Nights.from_environment().asked or DATASETS
-    names = [name for name in asked if DATASETS[name].side == side and name not in had]
-    left_out = [name for name in names if requests_for([name])]
+    wanted = Nights.from_environment().asked or tuple(DATASETS)
+    names = [name for name in wanted if name in DATASETS and DATASETS[name].side == side and requests_for([name])]
+    stale = {file.dataset: file.problem for file in files if file.is_stale}
+    if not is_past(day):
+        unasked = had.intersection(names) - _asked_on(storage, day)
+        stale |= dict.fromkeys(sorted(unasked), "it was not asked: no time, or the task failed")
+    left_out = [name for name in names if name not in had]
     unbuilt = [unit.name for unit in unbuilt_source_years(storage, files)]
     freshness = "archive" if is_past(day) else "stale" if stale or not files else "fresh"
     told = {"side": side, "freshness": freshness, "files": len(files), "stale": stale, "unbuilt": unbuilt}
@@ -148,6 +151,14 @@ def delivery(key: str, side: Side) -> Json:
         why = "; ".join(f"{name}: {problem}" for name, problem in stale.items()) or "nothing of it was ever had"
         raise DataError(f"{side} is stale and is waited for ({why}); clear this run once the publisher answers again")
     return {**told, "left_out": left_out}
+
+
+def _asked_on(storage: "Storage", day: date) -> set[str]:
+    """The datasets whose publishers were asked on a day, whatever they answered."""
+    from etl.archive.log import read_histories
+
+    histories = read_histories(storage, day).items()
+    return {name for name, had in histories if any(entry["snapshot_date"] == day.isoformat() for entry in had.entries)}
 
 
 def measure(key: str) -> Json:
@@ -238,16 +249,11 @@ def _kept_verdict(storage: "Storage", digest: str | None) -> "Verdict | None":
 
 def overdue(day: date) -> str | None:
     """Say why the snapshot of a day is not what it should be by now; None where it is published."""
-    from etl.archive.log import read_histories
     from etl.refresh import published_state
     from etl.sources import DATASETS
 
     storage, settings = root()
-    asked = {
-        DATASETS[name].side
-        for name, history in read_histories(storage, day).items()
-        if name in DATASETS and any(entry["snapshot_date"] == day.isoformat() for entry in history.entries)
-    }
+    asked = {DATASETS[name].side for name in _asked_on(storage, day) if name in DATASETS}
     if silent := sorted({"us", "eu"} - asked):
         return f"no publisher of {' and '.join(silent)} was asked on {day}: the ingest runs did not get that far"
     try:

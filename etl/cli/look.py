@@ -32,10 +32,19 @@ def status(data: Data = None, as_json: Json = False) -> None:
         typer.echo(f"{state['root']} holds no published version yet; clusterbridge refresh makes one.")
     else:
         mark = " (invented figures)" if state["is_invented"] else ""
-        gate = state["gate"]
+        gate, rows = state["gate"], sum(state["rows"].values())
+        changed = sum(count for kinds in state["changes"].values() for count in kinds.values())
+        since = f", {changed:,} cells changed since {state['previous']}" if state["previous"] else ""
+        released = f", released by {gate['released_by']}" if gate["released_by"] else ""
         typer.echo(
             f"{state['root']}: version {state['latest']}{mark}, published {state['published_at']}, "
-            f"{state['versions']} in all; {gate['executed']} of {gate['declared']} expectations executed."
+            f"{state['versions']} in all; {rows:,} rows{since}; {gate['executed']} of {gate['declared']} expectations "
+            f"executed, {len(gate['warnings'])} warnings{released}."
+        )
+    for one in state["refused"]:
+        typer.echo(
+            f"Refused by the gate as of {one['snapshot_date']}: {'; '.join(one['failures'])}. The rows are in "
+            f"{one['rows_in']}"
         )
     held = [row for row in state["datasets"] if row["files"]]
     show(

@@ -128,14 +128,21 @@ def event(world: SimpleNamespace, asset: str, key: str = KEY) -> dict[str, Any]:
     return dict(next(one["extra"] for one in events if (one["name"], one["partition_key"]) == (asset, key)))
 
 
-def repacked(file: Path) -> None:
-    """Give a zip other bytes with the same members."""
+def nation(world: SimpleNamespace) -> Path:
+    """The zip with the figures of the American nation."""
+    index = csv.DictReader((world.publishers / "index.csv").read_text().splitlines())
+    return Path(world.publishers / next(row["path"] for row in index if "us.zip" in row["url"]))
+
+
+def repacked(file: Path, without: str = "no such line") -> None:
+    """Give a zip other bytes with the same members, without the lines that hold a text."""
     with zipfile.ZipFile(file) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
         kind = archive.infolist()[0].compress_type
     with zipfile.ZipFile(file, "w") as archive:
         for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name, (2020, 2, 2, 2, 2, 2)), data, kind)
+            kept = [line for line in data.splitlines(keepends=True) if without.encode() not in line]
+            archive.writestr(zipfile.ZipInfo(name, (2020, 2, 2, 2, 2, 2)), b"".join(kept), kind)
 
 
 def test_a_night_is_scheduled_and_published_though_a_publisher_fails_twice(world: SimpleNamespace) -> None:
@@ -165,8 +172,7 @@ def test_a_night_with_a_side_down_is_published_on_time_beside_a_backfill_of_year
     years = {"first": 2019, "last": 2019, "datasets": ["bls_qcew"], "fetch": "publishers"}
     backfill = airflow.trigger("backfill_years", conf=years)
     wait_for("the backfill", lambda: airflow.states("backfill_years", backfill).get("fetch bls_qcew") == "running")
-    index = csv.DictReader((world.publishers / "index.csv").read_text().splitlines())
-    repacked(world.publishers / next(row["path"] for row in index if "us.zip" in row["url"]))
+    repacked(nation(world))
     runs = {side: airflow.trigger(f"ingest_{side}", KEY) for side in ("us", "eu")}
     run = published(world, runs=2)
     assert run["state"] == "success"
@@ -190,12 +196,10 @@ def test_a_night_with_a_side_down_is_published_on_time_beside_a_backfill_of_year
 def test_a_refused_snapshot_is_not_published_until_a_person_releases_it(world: SimpleNamespace) -> None:
     airflow = world.airflow
     before, world.alerts[:] = versions(world.storage), []
-    (tsv,) = world.publishers.glob("ec.europa.eu/*.tsv")
-    whole = tsv.read_bytes()
-    lines = whole.splitlines(keepends=True)
-    # Somebody accepts a table that has lost most of its countries; the gate sees that rows have vanished.
-    tsv.write_bytes(b"".join(lines[:1] + [line for line in lines[1:] if b",DE\t" in line or b",FR\t" in line]))
-    archive(world, "eurostat_sbs", KEY, accept=True)
+    # Somebody accepts a file of the nation that has lost an industry which the states still have.
+    whole = nation(world).read_bytes()
+    repacked(nation(world), without='"3122')
+    archive(world, "census_cbp", KEY, accept=True)
     look = airflow.trigger("publishing_deadline")
     run_id = airflow.trigger("publish_snapshot", KEY)
     assert airflow.finished("publishing_deadline", look)["state"] == "failed"
@@ -204,10 +208,10 @@ def test_a_refused_snapshot_is_not_published_until_a_person_releases_it(world: S
     wait_for("a person", lambda: airflow.states("publish_snapshot", run_id)["approve"] == "awaiting_input", 300)
     assert airflow.states("publish_snapshot", run_id)["validate"] == "failed"
     note = airflow.get(f"dags/publish_snapshot/dagRuns/{run_id}")["note"]
-    assert note.startswith("Refused: nothing was published") and "rows_do_not_vanish" in note
-    assert any("publish_snapshot, validate" in text and "rows_do_not_vanish" in text for text in world.alerts)
+    assert note.startswith("Refused: nothing was published") and "quotients_fit_shares" in note
+    assert any("publish_snapshot, validate" in text and "quotients_fit_shares" in text for text in world.alerts)
     log = airflow.log_of("publish_snapshot", run_id, "validate")
-    assert "rows_do_not_vanish" in log and "would fail again" in log
+    assert "quotients_fit_shares" in log and "would fail again" in log
     assert versions(world.storage) == before
     assert any(path.endswith("failing.parquet") for path in world.storage.list(f"refused/{KEY}"))
 
@@ -216,12 +220,12 @@ def test_a_refused_snapshot_is_not_published_until_a_person_releases_it(world: S
     assert airflow.finished("publish_snapshot", run_id)["state"] == "success"
     manifest = read_manifest(world.storage, f"{KEY}.3")
     assert str(manifest.gate.released_by).startswith("clusterbridge, 20")
-    assert any("rows_do_not_vanish" in failure for failure in manifest.gate.failures)
-    tsv.write_bytes(whole)
+    assert any("quotients_fit_shares" in failure for failure in manifest.gate.failures)
+    nation(world).write_bytes(whole)
 
 
 def test_two_runs_of_a_day_at_once_publish_once(world: SimpleNamespace) -> None:
-    archive(world, "eurostat_sbs", KEY, accept=True)
+    archive(world, "census_cbp", KEY, accept=True)
     before = versions(world.storage)
     runs = [world.airflow.trigger("publish_snapshot", KEY) for _ in range(2)]
     assert [world.airflow.finished("publish_snapshot", run)["state"] for run in runs] == ["success", "success"]

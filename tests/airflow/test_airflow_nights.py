@@ -57,12 +57,26 @@ def test_a_partition_key_is_a_day_that_has_come() -> None:
 
 
 def test_a_phase_ends_in_time_for_the_deadline_but_only_tonight() -> None:
-    started = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
-    assert 0 < time_left(today(), started, timedelta(minutes=11)) <= 60
+    ago = datetime.now(UTC) - timedelta(minutes=10)
+    started = ago.isoformat()
+    # A deadline that this run can no longer keep: it has as long as a whole night, four hours.
+    nights = Nights(start="00:00", deadline="04:00") if ago.hour >= 4 else Nights(start="19:59", deadline="23:59")
+    whole = nights.window_from(ago)
+    assert 0 < time_left(today(), started, timedelta(minutes=11) / whole, nights) <= 60
     with pytest.raises(OutOfTimeError):
-        time_left(today(), started, timedelta(minutes=9))
-    assert time_left(today() - timedelta(days=1), started, timedelta(minutes=9)) > 1e9
-    assert time_left(today(), None, timedelta(minutes=9)) > 1e9
+        time_left(today(), started, timedelta(minutes=9) / whole, nights)
+    assert time_left(today() - timedelta(days=1), started, 0.01, nights) > 1e9
+    assert time_left(today(), None, 0.01, nights) > 1e9
+
+
+def test_a_run_that_starts_late_has_less_time_so_that_the_deadline_is_kept() -> None:
+    nights = Nights(start="02:00", deadline="06:00")
+    windows = [
+        nights.window_from(datetime(2026, 3, 1, hour, minute, tzinfo=UTC))
+        for hour, minute in ((2, 0), (1, 0), (5, 50), (6, 0), (15, 0))
+    ]
+    whole = timedelta(hours=4)
+    assert windows == [whole, whole, timedelta(minutes=10), whole, whole]
 
 
 @pytest.mark.parametrize(

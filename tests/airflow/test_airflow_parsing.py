@@ -77,12 +77,12 @@ def test_ingest_runs_by_snapshot_date_and_delivers_whatever_happened(dags, side:
 
 
 def test_the_phases_of_a_night_end_before_its_deadline(dags) -> None:
-    from etl.airflow.nights import Nights
+    from etl.airflow.nights import BEGIN_SHARE, BUILD_SHARE, FETCH_SHARE, Nights
 
     nights = Nights()
     assert nights.window.total_seconds() == 4 * 3600
-    assert nights.fetch_limit < nights.last_build
-    assert nights.last_build + nights.build_limit < nights.window
+    assert FETCH_SHARE < BEGIN_SHARE
+    assert BEGIN_SHARE + BUILD_SHARE < 1
     build = dags["ingest_us"].task_dict["build"]
     assert build.partial_kwargs["execution_timeout"] == nights.build_limit
 

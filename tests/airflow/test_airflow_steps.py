@@ -13,6 +13,7 @@ from etl.airflow.nights import OutOfTimeError, today
 from etl.errors import DataError, GateError, NothingAvailableError, TransientError, UsageError
 from etl.mirror import Fault, MirrorServer
 from etl.publish import read_manifest
+from etl.status import root_status
 from etl.storage import Storage
 from etl.validate import GateReport
 from etl.validate.report import FAILING_SCHEMA, Checked
@@ -147,6 +148,27 @@ def test_an_unreachable_publisher_is_tried_again_and_its_side_is_delivered_stale
         steps.delivery(KEY, "us")
 
 
+def test_a_side_whose_publisher_was_not_asked_tonight_is_not_fresh(
+    data_root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr("etl.airflow.nights.today", lambda: today() - timedelta(days=1))
+        ingest("eu", YESTERDAY)
+        assert steps.delivery(YESTERDAY, "eu")["freshness"] == "fresh"
+    told = steps.delivery(KEY, "eu")
+    assert (told["freshness"], list(told["stale"])) == ("stale", ["eurostat_sbs"])
+    steps.fetch(["eurostat_sbs"], KEY, None)
+    assert steps.delivery(KEY, "eu")["freshness"] == "fresh"
+
+
+def test_a_dataset_that_is_not_there_keeps_no_side_from_being_delivered(
+    data_root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUSTERBRIDGE_AIRFLOW_DATASETS", "eurostat_sbs,census_cpb")
+    steps.fetch(["eurostat_sbs"], KEY, None)
+    assert steps.delivery(KEY, "eu")["freshness"] == "fresh"
+
+
 @pytest.mark.parametrize("fault", ["truncated", "html"])
 def test_a_refused_answer_fails_at_once(data_root: str, mirror: MirrorServer, fault: str) -> None:
     steps.fetch(["eurostat_sbs"], KEY, None)
@@ -176,13 +198,16 @@ def test_a_refused_snapshot_is_published_only_once_a_person_has_released_it(data
     with pytest.raises(GateError, match="members_add_up"):
         steps.publish(KEY, said["verdict"])
     assert storage.list("snapshots") == []
-    assert any(path.endswith("failing.parquet") for path in storage.list(f"refused/{KEY}"))
+    (refused,) = root_status(storage)["refused"]
+    assert (refused["snapshot_date"], set(refused["failures"])) == (KEY, {"members_add_up of region"})
+    assert storage.exists(refused["rows_in"])
 
     result = steps.publish(KEY, said["verdict"], "Ada, 2026-01-01T00:00:00+00:00")
     assert result["gate"]["released_by"] == "Ada, 2026-01-01T00:00:00+00:00"
     manifest = read_manifest(storage, result["version"])
     assert manifest.gate.released_by == "Ada, 2026-01-01T00:00:00+00:00"
     assert "members_add_up" in manifest.gate.failures[0]
+    assert root_status(storage)["refused"] == []
 
 
 def test_a_release_counts_only_for_what_was_refused(data_root: str, gate: list[str]) -> None:
