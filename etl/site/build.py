@@ -9,12 +9,15 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from etl.measure.rules import LEVELS
-from etl.reference import county_area
+from etl.organisations import Region, overlap
+from etl.organisations.places import STATE_VINTAGE
 from etl.reference.counties import ECONOMIC_AREA_VINTAGE
+from etl.reference.nuts import CURRENT_NUTS
 from etl.site.cells import cells, series
 from etl.site.encode import data_file
 from etl.site.grid import CLUSTERS, REGION, frame, of_schemes
 from etl.site.shapes import Boundaries, Shapes, shapes
+from etl.site.summed import with_nuts1
 from etl.site.tables import Tables
 
 PAGE = Path(__file__).parent / "page"
@@ -22,13 +25,16 @@ PAGE = Path(__file__).parent / "page"
 #: How many of the years in which both sides can be compared are shown in full. Curves go over all years.
 YEARS = 4
 RELATED = 6
+#: Which cluster the page opens with: known in this share of the regions that the best known one is known in.
+NEARLY_EVERYWHERE = 0.9
+TWOFOLD = 2.0
 
 SOURCE_COLUMNS = (
     *("source", "publisher", "title", "concept", "coverage", "currency_code", "licence", "attribution"),
     "is_invented",
 )
 ORGANISATION_COLUMNS = (
-    *("organisation_id", "organisation_name", "country_code", "region_scheme", "region_code"),
+    *("organisation_id", "organisation_name", "country_code", "region_scheme", "region_code", "region_vintage"),
     *("cluster_code", "link_rank", "score", "link_method", "evidence"),
 )
 
@@ -38,6 +44,7 @@ def build_site(tables: Tables, boundaries: Boundaries, *, content_id: str, is_in
 
     `content_id`: what the page shows as its identity, because a version's name is only given when it is published.
     """
+    tables = with_nuts1(tables)
     compared = _compared_years(tables)
     years = shown_years(sorted(compared), _regions_by_year(tables))
     files = {f"{path.relative_to(PAGE).as_posix()}": path.read_bytes() for path in sorted(PAGE.rglob("*.*"))}
@@ -57,7 +64,7 @@ def build_site(tables: Tables, boundaries: Boundaries, *, content_id: str, is_in
     for level, schemes in LEVELS.items():
         content = {scheme: _shape(drawn[scheme]) for scheme in schemes}
         files[f"data/shapes-{level}.js"] = data_file(f"shapes-{level}", content)
-    files["data/organisations.js"] = data_file("organisations", _organisations(tables))
+    files["data/organisations.js"] = data_file("organisations", _organisations(tables, _compared_regions(tables)))
     index = {
         "content_id": content_id,
         "is_invented": is_invented,
@@ -117,10 +124,11 @@ def _compared_years(tables: Tables) -> dict[int, pd.DataFrame]:
 
 
 def start_view(tables: Tables, compared: dict[int, pd.DataFrame], years: Sequence[int]) -> dict[str, Any]:
-    """What the page opens with: the latest year of both sides, and there the cluster known in the most regions.
+    """What the page opens with: the latest year of both sides, and there a cluster that shows what a map can.
 
-    Between clusters known alike it is the largest. The level of the smaller regions goes first unless fewer of its
-    clusters can be compared. Without any comparison: the latest year, each side's own quotients.
+    Of the clusters known nearly everywhere it is the one with the most employment in regions specialised in it twofold.
+    The level of the smaller regions goes first unless fewer of its clusters can be compared. Without any comparison:
+    the latest year, each side's own quotients.
     """
     both = [year for year in years if year in compared]
     if not both:
@@ -128,8 +136,10 @@ def start_view(tables: Tables, compared: dict[int, pd.DataFrame], years: Sequenc
     rows = compared[both[-1]]
     by_level = rows.groupby("level")["cluster_code"].nunique()
     level = max(LEVELS, key=lambda name: (by_level.get(name, 0), name == "M"))
-    regions = rows[rows["level"] == level].groupby("cluster_code")["employment"].agg(["size", "sum"])
-    cluster = regions.sort_values(["size", "sum"], ascending=False, kind="stable").index[0]
+    rows = rows[rows["level"] == level]
+    known = rows.groupby("cluster_code").size()
+    gathered = rows["employment"].where(rows["location_quotient"] >= TWOFOLD, 0.0).groupby(rows["cluster_code"]).sum()
+    cluster = gathered[known >= NEARLY_EVERYWHERE * known.max()].idxmax()
     return {"level": level, "year": both[-1], "cluster": int(cluster), "measure": "quotient"}
 
 
@@ -163,6 +173,12 @@ def _regions(tables: Tables) -> list[list[Any]]:
     return found
 
 
+def _compared_regions(tables: Tables) -> list[Region]:
+    vintages = {"us_state": STATE_VINTAGE, "us_economic_area": ECONOMIC_AREA_VINTAGE}
+    keys = [key.split(":") for key, *_ in _regions(tables)]
+    return [Region(scheme, code, vintages.get(scheme, CURRENT_NUTS)) for scheme, code in keys]
+
+
 def _related(tables: Tables) -> dict[str, list[list[Any]]]:
     """For each traded cluster the clusters most often found in the same regions, latest year, both sides pooled."""
     if "cluster_relatedness" not in tables.years:
@@ -182,26 +198,26 @@ def _related(tables: Tables) -> dict[str, list[list[Any]]]:
     return found
 
 
-def _organisations(tables: Tables) -> dict[str, Any]:
-    """Organisations by column, and the page's regions that each lies in."""
+def _organisations(tables: Tables, regions: Sequence[Region]) -> dict[str, Any]:
+    """Organisations with the name of their region, and those of the page's regions that share territory with it."""
     if "cluster_organisation" not in tables.years:
         return {"rows": []}
     rows = frame(tables.read("cluster_organisation", None, ORGANISATION_COLUMNS))
-    rows = rows[rows["cluster_code"].isin(CLUSTERS)].sort_values(["organisation_id", "cluster_code"])
+    named = frame(tables.read("region", None, [*REGION, "region_vintage", "region_name"]))
+    rows = rows[rows["cluster_code"] != 0].merge(named, on=[*REGION, "region_vintage"], how="left")
+    rows = rows.sort_values(["organisation_id", "cluster_code"])
     records = _plain(rows.astype(object).where(rows.notna(), None).to_dict("records"))
-    return {"rows": [{**row, "regions": places(row["region_scheme"], row["region_code"])} for row in records]}
+    there = {place: _places(place, regions) for place in {_place(row) for row in records}}
+    return {"rows": [{**row, "regions": there[_place(row)]} for row in records]}
 
 
-def places(scheme: str | None, code: str | None) -> list[str]:
-    """The states, economic areas, NUTS 1 and NUTS 2 regions that a region is or lies in."""
-    if scheme is None or code is None:
-        return []
-    if scheme == "us_county":
-        area = county_area("us_economic_area", ECONOMIC_AREA_VINTAGE).get(code)
-        return [f"us_state:{code[:2]}"] + ([f"us_economic_area:{area}"] if area else [])
-    if scheme.startswith("nuts"):
-        return [f"nuts{level}:{code[: level + 2]}" for level in (1, 2) if len(code) >= level + 2]
-    return [f"{scheme}:{code}"]
+def _place(row: Mapping[str, Any]) -> Region | None:
+    return Region(row["region_scheme"], row["region_code"], row["region_vintage"]) if row["region_code"] else None
+
+
+def _places(place: Region | None, regions: Sequence[Region]) -> list[str]:
+    """Keys of the regions that share territory with a place; none for a nation, or for nothing."""
+    return [f"{one.scheme}:{one.code}" for one in regions if place and overlap(place, one)]
 
 
 def _plain(value: Any) -> Any:

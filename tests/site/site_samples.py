@@ -33,7 +33,7 @@ def codes(scheme: str, most: int = 10_000) -> list[str]:
         length = int(scheme[-1]) + 2
         found = sorted(code for code in nuts_regions(2021) if len(code) == length and not code.endswith("Z"))
         found = [code for code in found if not reference.is_extra_regio(code)]
-    always = {"26", "27", "57045", "DE1", "DE11", "FRY1"}
+    always = {"26", "27", "57045", "57047", "DE1", "DE11", "FRY1"}
     return sorted({*found[:most], *(always & set(found))})
 
 

@@ -30,6 +30,7 @@ VIEWS = {
     "cluster": "#/cluster/4?level=L&year=2019&measure=quotient",
     "clusters": "#/clusters?level=L&year=2019",
     "regions": "#/regions?level=L&year=2019",
+    "organisations": "#/organisations?level=L&year=2019",
     "notes": "#/notes",
     "details": "#/map?level=L&year=2019&cluster=4&measure=quotient&cell=nuts1:DE1~4",
 }
@@ -111,7 +112,7 @@ def test_choosing_changes_map_title_and_address(open_page: Open) -> None:
 def test_one_scale_for_both_sides(open_page: Open) -> None:
     page = open_page(VIEWS["map"].replace("level=M", "level=L"))
     legend = page.locator(".legend li").all_inner_texts()
-    assert legend[:2] == ["below 0.50", "0.50 to 0.80"]
+    assert legend[:3] == ["0: none there", "more than 0, below 0.50", "0.50 to 0.80"]
     by_class: dict[int, set[str]] = {}
     for node in page.locator("svg a[data-key]").all():
         value = re.search(r": (?:≈ )?(below )?([\d.]+),", node.get_attribute("aria-label"))
@@ -159,6 +160,13 @@ def test_withheld_is_no_zero(open_page: Open) -> None:
     page.wait_for_function("document.querySelector('h1').textContent.includes('as each side')")
     assert figure_of(page, "us_state:26").startswith("Michigan, US: no figure, withheld")
     assert figure_of(page, "us_state:27").startswith("Minnesota, US: 0,") or "≈ 0," in figure_of(page, "us_state:27")
+    drawn = {
+        key: page.locator(f"svg [data-key='us_state:{key}'] path.region").get_attribute("class") for key in (26, 27)
+    }
+    assert drawn == {26: "region withheld", 27: "region zero"}
+    assert {"0: none there", "no figure", "withheld by the publisher"} <= set(
+        page.locator(".legend li").all_inner_texts()
+    )
     page.goto(page.url + "&cell=us_state:26~4")
     page.wait_for_selector("dialog[open]")
     assert "withheld" in page.inner_text("dialog") and "it is not zero" in page.inner_text("dialog")
@@ -208,7 +216,7 @@ def test_a_clusters_profile_ranks_both_sides_without_grade_d(open_page: Open) ->
 
 def downloaded(page: Any, button: str) -> tuple[str, list[dict[str, str]]]:
     with page.expect_download() as waiting:
-        page.click(f"button:text('{button}')")
+        page.locator(f"button:visible:text('{button}')").first.click()
     text = Path(waiting.value.path()).read_text(encoding="utf-8-sig")
     return waiting.value.suggested_filename, list(csv.DictReader(io.StringIO(text)))
 
@@ -228,8 +236,41 @@ def test_what_is_seen_can_be_downloaded(open_page: Open) -> None:
     page = open_page(VIEWS["region"])
     name, rows = downloaded(page, "Download this profile")
     assert len(rows) == 67 and rows[0]["region_code"] == "57045"
+    page.click("summary")
+    _, rows = downloaded(page, "Download this table")
+    assert {row["year"] for row in rows} == {"2016", "2019"} and len(rows) == 12
     _, rows = downloaded(page, "Download these partners")
     assert [row["kind"] for row in rows] == ["complement"] * 3 + ["twin"] * 3
+
+
+def test_organisations_and_figures_are_held_against_each_other(open_page: Open) -> None:
+    page = open_page(VIEWS["organisations"])
+    listed = page.locator("table:has(caption:text-is('Cluster organisations of both sides'))")
+    assert listed.locator("tbody tr").count() == 2 and HOSTILE in listed.inner_text()
+    assert "whether the cluster is strong there is not known" in listed.inner_text()
+    gaps = page.locator(
+        "table:has(caption:text-is('Strong clusters without an organisation, the most specialised first'))"
+    )
+    quotients = [float(text.removeprefix("≈ ")) for text in gaps.locator("tbody td.number").all_inner_texts()]
+    assert len(quotients) == 20 and quotients == sorted(quotients, reverse=True)
+    page.click("nav >> text=Clusters")
+    page.wait_for_function("document.querySelector('h1').textContent.startsWith('Clusters')")
+    _, rows = downloaded(page, "Download this table")
+    assert len(rows) == 67 and rows[3]["cluster_name"] == "Automotive"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens_by_its_link_and_by_going_back(open_page: Open, view: str) -> None:
+    page = open_page(VIEWS[view])
+    title, address = page.title(), page.url
+    page.goto(address.split("#")[0] + "#/map?cluster=44&measure=native_employment&level=L&year=2016")
+    page.wait_for_function("document.title.includes('Trailers')")
+    assert not page.locator("dialog").is_visible()
+    page.go_back()
+    page.wait_for_function("(title) => document.title === title", arg=title)
+    assert page.locator("dialog").is_visible() == (view == "details")
+    page.go_forward()
+    page.wait_for_function("document.title.includes('Trailers')")
 
 
 def test_names_from_lists_stay_text(open_page: Open) -> None:

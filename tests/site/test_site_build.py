@@ -14,7 +14,7 @@ import pytest
 from site_samples import WITHHELD, ZERO, sample, tables_of
 
 from etl.cache import STEP_CODE
-from etl.site.build import PAGE, build_site, places, shown_years
+from etl.site.build import PAGE, build_site, shown_years
 from etl.site.grid import CLUSTERS, TRADED
 from etl.site.shapes import Boundaries
 
@@ -180,11 +180,18 @@ def test_partners_and_organisations_are_found_by_region(files: dict[str, bytes])
     assert [row["regions"] for row in rows] == [["us_state:26", "us_economic_area:57047"]] * 2
 
 
-def test_places() -> None:
-    assert places("nuts3", "DE111") == ["nuts1:DE1", "nuts2:DE11"]
-    assert places("nuts1", "DE1") == ["nuts1:DE1"] and places("nuts0", "DE") == []
-    assert places("us_state", "26") == ["us_state:26"] and places(None, None) == []
-    assert places("us_county", "08031") == ["us_state:08", "us_economic_area:57045"]
+def test_the_page_opens_with_a_cluster_that_gathers(tables: dict[str, pa.Table]) -> None:
+    """All people of cluster 9 work in a specialised region; cluster 30, larger still, is known in one region alone."""
+    common = tables["region_cluster_common"].to_pandas()
+    common["employment"], common["location_quotient"] = 100.0, 1.0
+    michigan, rare = common["region_code"] == "26", common["cluster_code"] == 30
+    common.loc[michigan & (common["cluster_code"] == 9), ["employment", "location_quotient"]] = 900.0, 3.0
+    common.loc[rare, ["employment", "location_quotient"]] = 1e6, 5.0
+    common.loc[rare & ~michigan, "location_quotient"] = np.nan
+    table = pa.Table.from_pandas(common, tables["region_cluster_common"].schema, preserve_index=False)
+    changed = tables_of({**tables, "region_cluster_common": table})
+    start = content(build_site(changed, Boundaries(), content_id="0", is_invented=False), "index")["start"]
+    assert (start["level"], start["cluster"]) == ("L", 9)
 
 
 def test_years_shown() -> None:

@@ -10,11 +10,26 @@ function framed(title, chart) {
   return h("figure", { class: "chart" }, h("figcaption", {}, title), chart);
 }
 
+/* Charts are drawn as wide as the page is, within reason. */
+const chartWidth = () => Math.max(330, Math.min(900, document.getElementById("main").clientWidth - 32));
+
+/* Of names at places (x, y, text, best first), those that do not run into one already there: a letter is some 7 wide. */
+function apart(names, width) {
+  const kept = [];
+  for (const one of names) {
+    const half = one.text.length * 3.6;
+    const box = { left: one.x - half, right: one.x + half, top: one.y - 20, bottom: one.y - 4 };
+    const isFree = kept.every((other) => box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom);
+    if (isFree && box.left > 40 && box.right < width) kept.push({ ...box, ...one });
+  }
+  return kept;
+}
+
 const known = (...values) => values.every((value) => !Number.isNaN(value));
 
-/* A region's traded clusters: specialisation across, growth up (25 % a year at most), employment as size; hollow where
-   the figure is ours. */
-function portfolioChart(records, quotient, title, shortName) {
+/* A region's traded clusters: specialisation across, growth up (25 % a year at most) or else their share, employment as
+   size; hollow where the figure is ours. `titleOf(what goes up)`. */
+function portfolioChart(records, quotient, titleOf, shortName) {
   const hasGrowth = records.filter((one) => known(one[quotient], one.employment_growth_rate)).length >= 3;
   const y = hasGrowth ? "employment_growth_rate" : "region_share";
   const data = records.filter((one) => known(one[quotient], one[y], one.employment) && one[quotient] > 0.02 && one.employment > 0);
@@ -23,17 +38,18 @@ function portfolioChart(records, quotient, title, shortName) {
   const isStrong = (one) => one.common_is_strong ?? one.is_strong;
   const colour = (one) => (isStrong(one) ? "var(--strong)" : "var(--accent)");
   const height = (one) => Math.max(-25, Math.min(25, one[y] * 100));
-  const named = d3.sort(data, (one) => -one.employment).slice(0, 6);
-  const chart = Plot.plot({
-    width: 640,
-    height: 400,
+  const width = chartWidth();
+  const order = d3.sort(data, (a, b) => d3.descending(isStrong(a) === true, isStrong(b) === true) || d3.descending(a.employment, b.employment));
+  const draw = (named) => Plot.plot({
+    width,
+    height: width < 500 ? 360 : 440,
     inset: 20,
     marginBottom: 44,
     style: { background: "none", fontSize: "12px" },
     x: { type: "log", label: "Location quotient →", grid: true, tickFormat: "~g" },
     y: {
       label: hasGrowth ? "↑ Growth of employment, % a year" : "↑ Share of the region's employment, %",
-      grid: true, nice: true,
+      grid: true, nice: true, ...(hasGrowth ? {} : { type: "sqrt" }),
     },
     r: { range: [1, 26] },
     marks: [
@@ -50,7 +66,10 @@ function portfolioChart(records, quotient, title, shortName) {
       Plot.text(named, { x: quotient, y: height, text: (one) => shortName(one.cluster_code), dy: -12, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3 }),
     ],
   });
-  return framed(title, chart);
+  const bare = draw([]);
+  const [across, up] = [bare.scale("x"), bare.scale("y")];
+  const places = order.map((one) => ({ one, text: shortName(one.cluster_code), x: across.apply(one[quotient]), y: up.apply(height(one)) }));
+  return framed(titleOf(hasGrowth ? "growth" : "share of the region's employment"), draw(apart(places, width).slice(0, 16).map((place) => place.one)));
 }
 
 /* Employment over the years; a curve breaks where the source changes. `lines`: name and points {year, value, source}. */
@@ -58,7 +77,7 @@ function seriesChart(lines, title) {
   const points = lines.flatMap(({ name, points: own }) => own.map((point) => ({ name, part: `${name} ${point.source}`, ...point })));
   if (new Set(points.map((point) => point.year)).size < 2) return null;
   const chart = Plot.plot({
-    width: 640,
+    width: chartWidth(),
     height: 320,
     marginLeft: 60,
     style: { background: "none", fontSize: "12px" },
@@ -80,17 +99,17 @@ function spreadChart(data, measure, title) {
   const shown = data.filter((one) => known(one.value)).map((one) => ({ ...one, x: isQuotient ? Math.max(one.value, 0.02) : one.value }));
   if (shown.length < 3) return null;
   const chart = Plot.plot({
-    width: 640,
+    width: chartWidth(),
     height: 260,
-    marginLeft: 30,
-    marginRight: 100,
+    marginLeft: 20,
+    marginRight: 110,
     marginBottom: 44,
     style: { background: "none", fontSize: "12px" },
     x: {
       type: isQuotient ? "log" : measure.scale === "amount" ? "sqrt" : "linear",
       label: `${measure.name} →`, grid: true, percent: ["percent", "growth"].includes(measure.format), tickFormat: isQuotient ? "~g" : "~s",
     },
-    fy: { label: null },
+    fy: { label: null, axis: "right" },
     marks: [
       Plot.dot(shown, Plot.dodgeY("middle", {
         x: "x", fy: (one) => SIDE[one.side], r: 2.5, stroke: "var(--accent)",

@@ -15,11 +15,14 @@ function h(tag, attributes = {}, ...children) {
 let tables = 0;
 
 /* A table with a caption. A column: `name`, `cell(row)` gives text or an element, `sort(row)` a number or text, `number`
-   for figures, `brief` for texts that stay on one line. Rows beyond `shown` wait behind a button. `sorted`: what the rows come sorted by, as the caption says. */
-function makeTable({ caption, columns, rows, shown = 25 }) {
+   for figures (sorted from the largest, unless it `rises`), `brief` for texts that stay on one line, `isHead` for the one
+   that names the row (else the first). Rows beyond `shown` wait behind a button. `file`: name and records of what can be
+   downloaded of it. */
+function makeTable({ caption, columns, rows, shown = 25, file = null }) {
   let ordered = rows;
   let by = null;
   let limit = shown;
+  const head = Math.max(0, columns.findIndex((column) => column.isHead));
   tables += 1;
   const body = h("tbody");
   const more = h("button", { type: "button", class: "more", onclick: () => { limit = Infinity; fill(); } });
@@ -32,14 +35,14 @@ function makeTable({ caption, columns, rows, shown = 25 }) {
 
   function fill() {
     body.replaceChildren(...ordered.slice(0, limit).map((row) => h("tr", {}, columns.map((column, i) => (
-      h(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: column.number ? "number" : column.brief ? "brief" : null }, column.cell(row))
+      h(i === head ? "th" : "td", { scope: i === head ? "row" : null, class: column.number ? "number" : column.brief ? "brief" : null }, column.cell(row))
     )))));
     more.hidden = ordered.length <= limit;
     more.textContent = `Show all ${count(ordered.length)} rows`;
   }
 
   function sortBy(column, heading) {
-    const falls = by === column ? heading.getAttribute("aria-sort") === "ascending" : Boolean(column.number);
+    const falls = by === column ? heading.getAttribute("aria-sort") === "ascending" : Boolean(column.number && !column.rises);
     by = column;
     headings.forEach((other) => other.removeAttribute("aria-sort"));
     heading.setAttribute("aria-sort", falls ? "descending" : "ascending");
@@ -56,7 +59,8 @@ function makeTable({ caption, columns, rows, shown = 25 }) {
   const id = `table-${tables}`;
   const table = h("table", {}, h("caption", { id }, caption), h("thead", {}, h("tr", {}, headings)), body);
   return h("div", { class: "table" },
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": id }, table), more);
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": id }, table),
+    h("div", { class: "below" }, more, file ? downloadButton("Download this table (CSV)", file.name, file.records) : null));
 }
 
 /* A field of a file of comma-separated values. A text that a spreadsheet would run as a formula is set apart. */

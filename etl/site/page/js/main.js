@@ -2,7 +2,8 @@
 /* Starts the page, and shows what the address says. */
 
 const SHOW = {
-  map: viewMap, region: viewRegion, cluster: viewCluster, clusters: viewClusters, regions: viewRegions, notes: viewNotes,
+  map: viewMap, region: viewRegion, cluster: viewCluster, clusters: viewClusters, regions: viewRegions, organisations: viewOrganisations,
+  notes: viewNotes,
 };
 
 let shown = null;
@@ -37,7 +38,7 @@ function fillControls(page, state) {
   document.getElementById("level").replaceChildren(...["M", "L"].filter((level) => page.years[level].length).map((level) => option(level, LEVEL[level].name, state.level)));
   document.getElementById("year").replaceChildren(...page.years[state.level].toReversed().map((entry) => (
     option(entry.year, entry.sides.length > 1 ? String(entry.year) : `${entry.year} (${SIDE[entry.sides[0]]} alone)`, state.year))));
-  const uses = { map: CHOICES, cluster: CHOICES, region: ["year"], clusters: ["level", "year"], regions: ["level", "year"], notes: [] }[state.view];
+  const uses = { map: CHOICES, cluster: CHOICES, region: ["year"], clusters: ["level", "year"], regions: ["level", "year"], organisations: ["level", "year"], notes: [] }[state.view];
   for (const name of CHOICES) document.getElementById(name).parentElement.hidden = !uses.includes(name);
   document.getElementById("controls").hidden = uses.length === 0;
   for (const link of document.querySelectorAll("#views a")) {

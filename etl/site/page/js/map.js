@@ -47,8 +47,8 @@ function projectionOf(side, features, top) {
     { type: "FeatureCollection", features });
 }
 
-/* `regions`: for each shown region key, label (what is read out), colour, hatch ("", "modelled" or "unsure"), details
-   (lines of the tip), href. Returns the figure. */
+/* `regions`: for each shown region key, label (what is read out), fill and colour, hatch ("", "modelled" or "unsure"),
+   details (lines of the tip), href. Returns the figure. */
 function drawMap({ side, shapes, regions, title, isInvented }) {
   const byKey = new Map(regions.map((region) => [region.key, region]));
   const features = featuresOf(shapes, side);
@@ -76,7 +76,8 @@ function drawMap({ side, shapes, regions, title, isInvented }) {
     .attr("href", (mark) => mark.region.href).attr("tabindex", "-1")
     .attr("aria-label", (mark) => mark.region.label).attr("data-key", (mark) => mark.region.key);
   nodes.append("path").attr("d", (mark) => mark.d).attr("fill", (mark) => mark.region.colour || null)
-    .attr("class", (mark) => (mark.region.colour ? "region" : "region empty"));
+    .attr("class", (mark) => `region ${mark.region.fill}`.trim())
+    .style("fill", (mark) => (mark.region.fill === "withheld" ? `url(#withheld-${side})` : null));
   nodes.filter((mark) => mark.region.hatch).append("path").attr("d", (mark) => mark.d)
     .attr("class", "hatch").attr("fill", (mark) => `url(#${mark.region.hatch}-${side})`);
   nodes.filter((mark) => mark.isTile).append("text").attr("class", "tile").attr("x", (mark) => mark.centre[0])
@@ -107,15 +108,20 @@ function tileMark(region, i) {
 /* Light lines beside dark ones, so that hatching shows on every colour. */
 function addHatches(svg, side) {
   const defs = svg.append("defs");
-  for (const [name, step] of [["modelled", 9], ["unsure", 5]]) {
+  const dots = defs.append("pattern").attr("id", `withheld-${side}`).attr("patternUnits", "userSpaceOnUse").attr("width", 6).attr("height", 6);
+  dots.append("rect").attr("class", "ground-of-dots").attr("width", 6).attr("height", 6);
+  dots.append("circle").attr("class", "dot").attr("cx", 3).attr("cy", 3).attr("r", 1.3);
+  // The European map is drawn smaller than the American one; its lines are as wide on the screen.
+  const size = side === "us" ? 1 : 1.5;
+  for (const [name, step] of [["modelled", 9 * size], ["unsure", 5 * size]]) {
     const pattern = defs.append("pattern").attr("id", `${name}-${side}`).attr("patternUnits", "userSpaceOnUse")
       .attr("width", step).attr("height", step).attr("patternTransform", "rotate(45)");
     const lines = name === "unsure" ? [[0, 1], [1, 0]] : [[0, 1]];
     for (const [dx, dy] of lines) {
       const line = (offset, style) => pattern.append("line").attr("class", style)
         .attr("x1", dx * offset).attr("y1", dy * offset).attr("x2", dx * offset + dy * step).attr("y2", dy * offset + dx * step);
-      line(0.6, "dark");
-      line(1.4, "light");
+      line(0.6 * size, "dark").attr("stroke-width", 1.1 * size);
+      line(1.7 * size, "light").attr("stroke-width", 0.9 * size);
     }
   }
 }
@@ -194,8 +200,10 @@ function drawLegend(measure, scale) {
   const swatch = (style, text, colour) => h("li", {},
     h("span", { class: `swatch ${style}`, style: colour ? `background-color:${colour}` : null, "aria-hidden": "true" }), text);
   return h("ul", { class: "legend", "aria-label": "Colours, the same on both sides" },
+    hasNone(measure) ? swatch("zero", "0: none there") : null,
     classTexts(measure, scale.breaks).map((text, i) => swatch("", text, scale.colours[i])),
     swatch("empty", NO_FIGURE),
+    swatch("withheld", "withheld by the publisher"),
     swatch("modelled", "hatched: our estimate or model, not printed by the publisher"),
     swatch("unsure", "cross-hatched: grade D, not ranked"));
 }

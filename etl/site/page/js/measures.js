@@ -3,47 +3,47 @@
 
 const CLUSTER_MEASURES = [
   {
-    id: "quotient", group: "full", column: "location_quotient", format: "quotient", scale: "quotient",
+    id: "quotient", short: "Quotient", group: "full", column: "location_quotient", format: "quotient", scale: "quotient",
     name: "Location quotient, one rule for both sides",
     text: "How many times the cluster's share in the region is its share in the USA and Europe together, among the traded employment that both sides cover.",
   },
   {
-    id: "probability", group: "full", column: "strong_probability", format: "percent", scale: "probability",
+    id: "probability", short: "Chance of strong", group: "full", column: "strong_probability", format: "percent", scale: "probability",
     name: "Chance of being a strong cluster, one rule",
     text: "In how many of 200 draws from the bands of employment the cluster is strong: among the most specialised fifth of all regions, and large enough.",
   },
   {
-    id: "employment", group: "full", column: "employment", format: "persons", scale: "amount",
+    id: "employment", short: "Employment, covered", group: "full", column: "employment", format: "persons", scale: "amount",
     name: "Employment in what both sides cover",
     text: "Employment in those industries of the cluster that the sources of both sides cover.",
   },
   {
-    id: "coarse", group: "coarse", column: "location_quotient", format: "quotient", scale: "quotient",
+    id: "coarse", short: "Quotient, coarse", group: "coarse", column: "location_quotient", format: "quotient", scale: "quotient",
     name: "Location quotient, both sides at the same coarse detail",
     text: "As the first measure, but American figures are degraded to the detail that European ones have, so that both sides share the same kind of error.",
   },
   {
-    id: "native_quotient", group: "native", column: "location_quotient", format: "quotient", scale: "quotient",
+    id: "native_quotient", short: "Own quotient", group: "native", column: "location_quotient", format: "quotient", scale: "quotient",
     name: "Location quotient, each side's own",
     text: "Compared with the own side only: the USA, or the European reference area. The two sides do not compare with each other.",
   },
   {
-    id: "native_employment", group: "native", column: "employment", format: "persons", scale: "amount",
+    id: "native_employment", short: "Employment", group: "native", column: "employment", format: "persons", scale: "amount",
     name: "Employment, as each side counts it",
     text: "All employment of the cluster in each side's own concept: see the source of a figure.",
   },
   {
-    id: "region_share", group: "native", column: "region_share", format: "percent", scale: "amount",
+    id: "region_share", short: "Share of region", group: "native", column: "region_share", format: "percent", scale: "amount",
     name: "Share of the region's employment",
     text: "Share of the region's employment of the same class, traded or local; in Europe of what is covered.",
   },
   {
-    id: "cluster_share", group: "native", column: "cluster_share", format: "percent", scale: "amount",
+    id: "cluster_share", short: "Share of cluster", group: "native", column: "cluster_share", format: "percent", scale: "amount",
     name: "Share of the cluster's employment on its side",
     text: "Share of the cluster's employment in the USA, or in the European reference area.",
   },
   {
-    id: "growth", group: "native", column: "employment_growth_rate", format: "growth", scale: "growth",
+    id: "growth", short: "Growth a year", group: "native", column: "employment_growth_rate", format: "growth", scale: "growth",
     name: "Growth of employment",
     text: "Compound growth a year since the year before at hand, which a figure's details name.",
   },
@@ -51,20 +51,20 @@ const CLUSTER_MEASURES = [
 
 const TOTAL_MEASURES = [
   {
-    id: "strength", group: "totals", column: "cluster_strength", format: "percent", scale: "amount",
+    id: "strength", short: "Cluster strength", group: "totals", column: "cluster_strength", format: "percent", scale: "amount",
     name: "Cluster strength",
     text: "Employment of strong traded clusters over employment of all traded clusters, by each side's own rule.",
   },
   {
-    id: "traded", group: "totals", column: "employment_traded", format: "persons", scale: "amount",
+    id: "traded", short: "Traded employment", group: "totals", column: "employment_traded", format: "persons", scale: "amount",
     name: "Employment of all traded clusters", text: "As each side counts it.",
   },
   {
-    id: "total", group: "totals", column: "employment", format: "persons", scale: "amount",
+    id: "total", short: "Employment", group: "totals", column: "employment", format: "persons", scale: "amount",
     name: "Employment", text: "All employment of the region, as each side counts it.",
   },
   {
-    id: "entropy", group: "totals", column: "portfolio_entropy", format: "bits", scale: "amount",
+    id: "entropy", short: "Variety, bits", group: "totals", column: "portfolio_entropy", format: "bits", scale: "amount",
     name: "Variety of traded clusters, in bits",
     text: "Entropy of the shares of the traded clusters: 0 for a single cluster, 5.7 for 51 of one size.",
   },
@@ -94,15 +94,24 @@ const FIXED_BREAKS = {
   growth: [-0.05, -0.02, 0, 0.02, 0.05],
 };
 const CLASSES = 6;
-/* Pale blue below the average, pale grey about it, then orange to dark red: told apart by colour-blind readers too. */
-const QUOTIENT_COLOURS = ["#92b4d6", "#cfdcea", "#f1efe9", "#fdd49e", "#ef8a47", "#a82b0d"];
+/* Colours are names of the style sheet, so that they follow the theme: about the average they recede, on either side
+   they part in blue and orange, which colour-blind readers tell apart too. */
+const PALETTE = { quotient: "quotient", growth: "growth", probability: "amount", amount: "amount" };
+/* Measures of which 0 means that there is none. */
+const hasNone = (measure) => measure.scale !== "growth" && measure.scale !== "probability";
 
 /* One scale for the figures of both sides: steps, and a colour for each class between them. */
 function makeScale(measure, values) {
   const breaks = FIXED_BREAKS[measure.scale] || quantileBreaks(values);
-  const fewer = breaks.length + 1 >= 3 ? d3.schemeYlGnBu[breaks.length + 1] : d3.schemeYlGnBu[3].slice(-breaks.length - 1);
-  const colours = { quotient: QUOTIENT_COLOURS, growth: d3.schemePuOr[CLASSES] }[measure.scale] || fewer;
+  const colours = d3.range(breaks.length + 1).map((i) => `var(--${PALETTE[measure.scale]}-${i + 1 + CLASSES - 1 - breaks.length})`);
   return { breaks, colours, colour: d3.scaleThreshold(breaks, colours) };
+}
+
+/* How a region is filled: by its class, or as one without a figure, withheld, or with none of the cluster. */
+function fillOf(measure, scale, { value, status }) {
+  if (Number.isNaN(value)) return { fill: status === "w" ? "withheld" : "empty", colour: null };
+  if (value === 0 && hasNone(measure)) return { fill: "zero", colour: null };
+  return { fill: "", colour: scale.colour(value) };
 }
 
 /* Steps that part the positive figures into classes of one size, rounded to two digits. */
@@ -116,7 +125,7 @@ function classTexts(measure, breaks) {
   const text = (value) => write[measure.format](value).replace(" a year", "");
   if (breaks.length === 0) return ["any"];
   return [
-    `below ${text(breaks[0])}`,
+    `${hasNone(measure) ? "more than 0, " : ""}below ${text(breaks[0])}`,
     ...breaks.slice(1).map((step, i) => `${text(breaks[i])} to ${text(step)}`),
     `${text(breaks.at(-1))} and more`,
   ];

@@ -2,7 +2,7 @@
 /* What is shown is in the address, after the #: #/map?cluster=4&measure=quotient&level=M&year=2019. Every view, and
    every number that is opened, has a link of its own. */
 
-const VIEWS = ["map", "region", "cluster", "clusters", "regions", "notes"];
+const VIEWS = ["map", "region", "cluster", "clusters", "regions", "organisations", "notes"];
 const CHOICES = ["cluster", "measure", "level", "year"];
 
 /* Read the address; what it does not say, or says wrongly, is as the page starts. `index`: the page's table of contents. */

@@ -31,14 +31,14 @@ async function viewCluster(page, state) {
       h("ul", { class: "columns" }, cluster.subclusters.map((name) => h("li", {}, name))),
       ...relatedPart(page, state),
       h("h2", {}, "Cluster organisations"),
-      organisationsPart(page, state, organisations.rows.filter((one) => one.cluster_code === cluster.cluster_code), "in this cluster"),
+      organisationsPart(page, state, cells, organisations, organisations.rows.filter((one) => one.cluster_code === cluster.cluster_code), "in this cluster"),
     ],
   };
 }
 
 function rankedList(page, cells, state, rows, side) {
   const ranked = rankRows(rows).filter((row) => row.rank !== null);
-  const columns = rankColumns(page, cells, state).filter((column) => !["Code", ...(side === "us" ? ["Country"] : [])].includes(column.name));
+  const columns = rankColumns(page, cells, state);
   if (!ranked.length) return h("section", {}, h("h3", {}, SIDE[side]), h("p", {}, "No figure that can be ranked."));
   return h("section", {}, h("h3", {}, SIDE[side]),
     makeTable({ caption: `${SIDE[side]}, the highest first`, columns, rows: ranked, shown: 10 }));
@@ -65,7 +65,6 @@ function relatedPart(page, state) {
   return [
     h("h2", {}, "Related clusters"),
     h("p", {}, "The clusters most often found specialised in the same regions, both sides together (1: always)."),
-    h("ul", {}, related.map(([code, value]) => h("li", {},
-      h("a", { href: linkTo(state, { view: "cluster", id: code, cluster: code }) }, page.clusterOf.get(code).cluster_name), ` ${value.toFixed(2)}`))),
+    h("ul", {}, related.map(([code, value]) => h("li", {}, clusterLink(page, state, code), ` ${value.toFixed(2)}`))),
   ];
 }

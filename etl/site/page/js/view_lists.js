@@ -29,7 +29,17 @@ async function viewClusters(page, state) {
     content: [
       h("h1", { tabindex: "-1" }, title),
       h("p", { class: "lead" }, `The 51 traded and 16 local Benchmark Cluster Definitions. Employment: sum over ${LEVEL[state.level].us} and ${LEVEL[state.level].eu} with a figure, printed or ours, in each side's own concept.`),
-      makeTable({ caption: "Clusters by code", columns, rows, shown: Infinity }),
+      makeTable({
+        caption: "Clusters by code", columns, rows, shown: Infinity,
+        file: {
+          name: csvName(page, `clusters-${state.level}-${state.year}`),
+          records: () => rows.map(({ cluster, us, eu, usStrong, euStrong }) => ({
+            version: page.version, is_invented: page.is_invented, level: state.level, year: state.year,
+            cluster_code: cluster.cluster_code, cluster_name: cluster.cluster_name, kind: cluster.kind,
+            us_employment: us, eu_employment: eu, us_strong_regions: compared ? usStrong : null, eu_strong_regions: compared ? euStrong : null,
+          })),
+        },
+      }),
     ],
   };
 }
@@ -41,8 +51,7 @@ async function viewRegions(page, state) {
   const status = (row) => cells.letter("totals", "employment_status", row.row);
   const opened = (row, column, format) => numberButton(state, row.key, "all", figure(row[column], format, status(row)));
   const columns = [
-    { name: "Region", sort: (row) => row.region_name, cell: (row) => h("a", { href: linkTo(state, { view: "region", id: row.key }) }, row.region_name) },
-    { name: "Code", sort: (row) => row.key, cell: (row) => row.region_code },
+    { name: "Region", sort: (row) => row.region_name, cell: (row) => regionName(page, state, row.key) },
     { name: "Country", sort: (row) => row.country_code, cell: (row) => row.country_code },
     { name: "Traded employment", number: true, sort: (row) => row.employment_traded, cell: (row) => opened(row, "employment_traded", "persons") },
     { name: "Cluster strength", number: true, sort: (row) => row.cluster_strength, cell: (row) => opened(row, "cluster_strength", "percent") },

@@ -6,7 +6,9 @@ function mapRows(page, cells, state) {
   return cells.keys.map((key, row) => {
     const shown = shownFigure(cells, measure, row, state.cluster);
     const region = page.regionOf.get(key);
-    return { key, row, side: sideOf(key), name: region ? region.name : key, country: region ? region.country : "", ...shown };
+    const reason = state.cluster === "all" ? null
+      : cells.word(...(measure.group === "native" ? ["native", "quotient_reason"] : ["full", "reason"]), row, state.cluster);
+    return { key, row, side: sideOf(key), name: region ? region.name : key, country: region ? region.country : "", reason, ...shown };
   });
 }
 
@@ -26,12 +28,10 @@ function bandOf(cells, measure, row, cluster) {
 function rankColumns(page, cells, state) {
   const measure = measureOf(state.measure);
   const columns = [
-    { name: "Region", sort: (row) => row.name, cell: (row) => h("a", { href: linkTo(state, { view: "region", id: row.key }) }, row.name) },
-    { name: "Code", sort: (row) => row.key, cell: (row) => row.key.split(":")[1] },
-    { name: "Country", sort: (row) => row.country, cell: (row) => row.country },
-    { name: "Rank", number: true, sort: (row) => row.rank ?? NaN, cell: (row) => (row.rank === null ? "–" : String(row.rank)) },
+    { name: "Rank", number: true, sort: (row) => row.rank ?? NaN, rises: true, cell: (row) => (row.rank === null ? "–" : String(row.rank)) },
+    { name: "Region", isHead: true, sort: (row) => row.name, cell: (row) => regionName(page, state, row.key) },
     {
-      name: measure.name, number: true, sort: (row) => row.value,
+      name: measure.short, number: true, sort: (row) => row.value,
       cell: (row) => numberButton(state, row.key, state.cluster, figure(row.value, measure.format, row.status)),
     },
   ];
@@ -40,6 +40,14 @@ function rankColumns(page, cells, state) {
   }
   columns.push({ name: "Status", sort: (row) => (STATUS[row.status] || [""])[0], cell: (row) => badges(row.status, row.grade) });
   return columns;
+}
+
+/* A region's name as a link, with its code and country below. */
+function regionName(page, state, key) {
+  const region = page.regionOf.get(key);
+  return h("span", {},
+    h("a", { href: linkTo(state, { view: "region", id: key }) }, region ? region.name : key),
+    h("span", { class: "under" }, `${key.split(":")[1]}${region ? `, ${region.country}` : ""}`));
 }
 
 /* How many figures there are on each side, and how many of them are ours. */
@@ -51,7 +59,7 @@ function tally(rows, level) {
     const ours = found.filter((row) => isModelled(row.status)).length;
     const unsure = found.filter((row) => row.grade === "D").length;
     return `${SIDE[side]}: ${found.length} of ${own.length} ${LEVEL[level][side]} have a figure`
-      + `${found.length ? `, ${ours} of them modelled or estimated${unsure ? `, ${unsure} of grade D` : ""}` : ""}.`;
+      + `${found.length ? `, ${ours || "none"} of them modelled or estimated${unsure ? `, ${unsure} of grade D` : ""}` : ""}.`;
   });
 }
 
@@ -82,11 +90,12 @@ function mapRegion(page, state, measure, scale, row) {
   const grade = row.grade ? `, grade ${row.grade}` : "";
   return {
     key: row.key,
-    colour: Number.isNaN(row.value) ? null : scale.colour(row.value),
+    ...fillOf(measure, scale, row),
     hatch: Number.isNaN(row.value) ? "" : row.grade === "D" ? "unsure" : isModelled(row.status) ? "modelled" : "",
     label: `${row.name}, ${row.country}: ${value}, ${status}${grade}`,
     details: [
       `${row.name} (${row.key.split(":")[1]}, ${row.country})`, value, `${status}${grade}`,
+      ...(Number.isNaN(row.value) && row.reason ? [row.reason] : []),
       ...(page.is_invented ? ["invented figure"] : []),
     ],
     href: linkTo(state, { cell: `${row.key}~${state.cluster}` }),
@@ -112,9 +121,9 @@ async function viewMap(page, state) {
       h("h1", { tabindex: "-1" }, title),
       h("p", { class: "lead" }, measure.text),
       h("p", { class: "tally" }, [...counts, shownYears(cells)].filter(Boolean).join(" ")),
-      h("div", { class: "maps" }, draw("us"), draw("eu")),
-      drawLegend(measure, scale),
       otherMeasure(state, rows),
+      drawLegend(measure, scale),
+      h("div", { class: "maps" }, draw("us"), draw("eu")),
       h("p", { class: "actions" },
         state.cluster === "all" ? null
           : h("a", { class: "action", href: linkTo(state, { view: "cluster", id: state.cluster }) }, "Profile of the cluster"),

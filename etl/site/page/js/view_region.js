@@ -37,9 +37,10 @@ async function viewRegion(page, state) {
       h("h2", {}, "Growth"),
       ...growthPart(page, state, series, traded),
       h("h2", {}, "Partners across the Atlantic"),
-      ...partnersPart(page, state, cells, row),
+      ...partnersPart(page, state, cells, row, organisations),
       h("h2", {}, "Cluster organisations"),
-      organisationsPart(page, state, organisations.rows.filter((one) => one.regions.includes(state.id)), "in this region"),
+      organisationsPart(page, state, cells, organisations, organisations.rows.filter((one) => one.regions.includes(state.id)), "in this region"),
+      lackingPart(page, state, organisations, traded.filter((one) => one.common_is_strong).map((one) => [state.id, one.cluster_code])),
       h("h2", {}, "Local clusters"),
       clusterTable(page, state, cells, row, local, `Local clusters of ${region.name}, ${state.year}`),
     ],
@@ -75,7 +76,8 @@ function sourceName(page, name) {
 function portfolioPart(page, state, cells, row, traded, quotient) {
   const rule = quotient.startsWith("common") ? "one rule for both sides" : "its own side's rule";
   const region = page.regionOf.get(state.id);
-  const title = `Traded clusters of ${region.name}, ${state.year}: location quotient (${rule}), growth, employment (size). Filled: printed figures; hollow: modelled or estimated`;
+  const title = (up) => `Traded clusters of ${region.name}, ${state.year}: location quotient (${rule}), ${up}, employment (size). `
+    + "Orange: strong. Filled: printed figures; hollow: modelled or estimated";
   return h("div", {},
     portfolioChart(traded, quotient, title, (cluster) => page.clusterOf.get(cluster).short_name) || h("p", {}, "Too few figures for a chart."),
     h("p", { class: "actions" }, downloadButton("Download this profile (CSV)", csvName(page, `${state.id.replace(":", "-")}-${state.year}`),
@@ -93,9 +95,9 @@ function clusterTable(page, state, cells, row, records, caption) {
     { name: "80 % band", number: true, cell: (one) => range(one.employment_band_low, one.employment_band_high) || "–" },
     { name: "Share", number: true, sort: (one) => one.region_share, cell: (one) => figure(one.region_share, "percent") },
     ...(isTraded ? [{ name: "Location quotient, one rule", number: true, sort: (one) => one.common_location_quotient, cell: (one) => opened(one, "common_location_quotient", "quotient") }] : []),
-    { name: "Location quotient, own side", number: true, sort: (one) => one.location_quotient, cell: (one) => opened(one, "location_quotient", "quotient") },
+    ...(records.some((one) => known(one.location_quotient)) ? [{ name: "Location quotient, own side", number: true, sort: (one) => one.location_quotient, cell: (one) => opened(one, "location_quotient", "quotient") }] : []),
     ...(isTraded ? [{ name: "Strong", brief: true, sort: (one) => one.common_strong_probability, cell: strongText }] : []),
-    { name: "Growth a year", number: true, sort: (one) => one.employment_growth_rate, cell: (one) => (known(one.employment_growth_rate) ? figure(one.employment_growth_rate, "growth").replace(" a year", "") : "–") },
+    ...(records.some((one) => known(one.employment_growth_rate)) ? [{ name: "Growth a year", number: true, sort: (one) => one.employment_growth_rate, cell: (one) => (known(one.employment_growth_rate) ? figure(one.employment_growth_rate, "growth").replace(" a year", "") : "–") }] : []),
     { name: "Status", sort: (one) => one.employment_status || "", cell: (one) => badges(statusOf(one), one.grade) },
   ];
   const rows = d3.sort(records, (a, b) => d3.descending(a.employment, b.employment));
@@ -133,20 +135,27 @@ function growthPart(page, state, series, traded) {
   const at = (line, year) => line.points.find((point) => point.year === year);
   return [chart, h("details", {}, h("summary", {}, "These curves as a table"), makeTable({
     caption: `Employment by year, ${region.name}`,
+    file: {
+      name: csvName(page, `${state.id.replace(":", "-")}-by-year`),
+      records: () => lines.flatMap((line) => line.points.map((point) => ({
+        version: page.version, is_invented: page.is_invented, region_scheme: state.id.split(":")[0], region_code: state.id.split(":")[1],
+        cluster_code: line.cluster, cluster_name: line.name, year: point.year, source: point.source, employment: point.value,
+      }))),
+    },
     columns: [{ name: "Cluster", cell: (line) => line.name },
       ...years.map((year) => ({ name: String(year), number: true, cell: (line) => (at(line, year) ? count(at(line, year).value) : "–") }))],
     rows: lines,
   }))];
 }
 
-function partnersPart(page, state, cells, row) {
+function partnersPart(page, state, cells, row, organisations) {
   const partners = cells.partners(row);
   if (!partners.length) return [h("p", {}, "None in this version and year: partners need enough figures of grade C or better on both sides.")];
   const kinds = Object.keys(PARTNER_KINDS).filter((kind) => partners.some((one) => one.kind === kind));
   return [
     ...kinds.map((kind) => h("section", {},
       h("h3", {}, PARTNER_KINDS[kind][0]), h("p", {}, PARTNER_KINDS[kind][1]),
-      partnerTable(page, state, partners.filter((one) => one.kind === kind), PARTNER_KINDS[kind][0]))),
+      partnerTable(page, state, cells, row, partners.filter((one) => one.kind === kind), PARTNER_KINDS[kind][0], organisations))),
     h("p", { class: "actions" }, downloadButton("Download these partners (CSV)", csvName(page, `${state.id.replace(":", "-")}-partners-${state.year}`),
       () => partners.map((one) => ({
         version: page.version, is_invented: page.is_invented, level: state.level, year: state.year,
@@ -158,36 +167,30 @@ function partnersPart(page, state, cells, row) {
   ];
 }
 
-function partnerTable(page, state, partners, caption) {
+function partnerTable(page, state, cells, row, partners, caption, organisations) {
   const columns = [
-    { name: "Partner", sort: (one) => page.regionOf.get(one.partner).name, cell: (one) => h("a", { href: linkTo(state, { view: "region", id: one.partner }) }, page.regionOf.get(one.partner).name) },
-    { name: "Country", cell: (one) => page.regionOf.get(one.partner).country },
-    { name: "Rank", number: true, sort: (one) => one.rank, cell: (one) => String(one.rank) },
+    { name: "Rank", number: true, rises: true, sort: (one) => one.rank, cell: (one) => String(one.rank) },
+    { name: "Partner", isHead: true, sort: (one) => page.regionOf.get(one.partner).name, cell: (one) => regionName(page, state, one.partner) },
     { name: "Score, 80 % band", number: true, sort: (one) => one.score, cell: (one) => `${one.score.toFixed(2)}${known(one.low, one.high) ? ` (${one.low.toFixed(2)} to ${one.high.toFixed(2)})` : ""}` },
-    { name: "Because of", cell: (one) => explaining(page, state, one.explaining) },
+    { name: "Because of", cell: (one) => explaining(page, state, cells, row, one.explaining) },
+    ...(organisations.rows.length ? [{ name: "Organisations there", cell: (one) => partnersOrganisations(organisations, one) }] : []),
     { name: "Size to this region", number: true, sort: (one) => one.ratio, cell: (one) => (known(one.ratio) ? `${one.ratio.toFixed(2)} ×` : "–") },
   ];
   return makeTable({ caption, columns, rows: partners, shown: 10 });
 }
 
-/* Codes such as 4,32 or, for complements, 4>32,23>27, as names with links. */
-function explaining(page, state, text) {
-  const name = (code) => h("a", { href: linkTo(state, { view: "cluster", id: code, cluster: code }) }, page.clusterOf.get(code).short_name);
-  return h("span", { class: "because" }, text.split(",").filter(Boolean).flatMap((part, i) => [
-    i ? "; " : "", ...part.split(">").flatMap((code, j) => [j ? " → " : "", name(Number(code))]),
-  ]));
+/* Those who are there for one of the clusters that explain the pair. */
+function partnersOrganisations(organisations, one) {
+  const clusters = new Set(one.explaining.split(/[,>]/).map(Number));
+  const names = organisations.rows.filter((row) => row.regions.includes(one.partner) && clusters.has(row.cluster_code)).map((row) => row.organisation_name);
+  return [...new Set(names)].join("; ") || "–";
 }
 
-function organisationsPart(page, state, rows, where) {
-  if (!rows.length) return h("p", {}, `No organisation is known ${where}: the list of organisations is configured by whoever runs this.`);
-  const columns = [
-    { name: "Organisation", sort: (one) => one.organisation_name, cell: (one) => one.organisation_name || one.organisation_id },
-    { name: "Country", sort: (one) => one.country_code, cell: (one) => one.country_code || "–" },
-    { name: "Region", cell: (one) => h("span", {}, one.regions.filter((key) => page.regionOf.has(key)).flatMap((key, i) => [i ? ", " : "", h("a", { href: linkTo(state, { view: "region", id: key }) }, page.regionOf.get(key).name)])) },
-    { name: "Cluster", sort: (one) => page.clusterOf.get(one.cluster_code).cluster_name, cell: (one) => h("a", { href: linkTo(state, { view: "cluster", id: one.cluster_code, cluster: one.cluster_code }) }, page.clusterOf.get(one.cluster_code).cluster_name) },
-    { name: "Link", number: true, sort: (one) => one.score ?? NaN, cell: (one) => (one.score === null ? "–" : one.score.toFixed(2)) },
-    { name: "Placed by", cell: (one) => `${one.link_method}${one.evidence ? `: ${one.evidence}` : ""}` },
-  ];
-  const sorted = d3.sort(rows, (a, b) => d3.descending(a.score ?? -1, b.score ?? -1) || d3.ascending(a.organisation_name, b.organisation_name));
-  return makeTable({ caption: `Cluster organisations ${where}`, columns, rows: sorted, shown: 15 });
+/* Codes such as 4,32 or, for complements, 4>32,23>27, as names with links. Regions are alike in what both lack, too. */
+function explaining(page, state, cells, row, text) {
+  const name = (code) => h("a", { href: linkTo(state, { view: "cluster", id: code, cluster: code }) }, page.clusterOf.get(code).short_name);
+  const isLittle = (part) => !part.includes(">") && cells.number("full", "location_quotient", row, Number(part)) < 1;
+  return h("span", { class: "because" }, text.split(",").filter(Boolean).flatMap((part, i) => [
+    i ? "; " : "", ...part.split(">").flatMap((code, j) => [j ? " → " : "", name(Number(code))]), isLittle(part) ? " (little of it)" : "",
+  ]));
 }

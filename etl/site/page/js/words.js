@@ -13,7 +13,7 @@ const STATUS = {
 };
 
 const GRADE = {
-  A: "reported or exact",
+  A: "printed or exact, or put together from the region's own industries of the year",
   B: "certain within 10 %",
   C: "certain within 35 %, or at least half of it is the cluster's own",
   D: "less certain than that: shown, but neither flagged nor ranked",
