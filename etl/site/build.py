@@ -139,8 +139,9 @@ def start_view(tables: Tables, compared: dict[int, pd.DataFrame], years: Sequenc
     rows = rows[rows["level"] == level]
     known = rows.groupby("cluster_code").size()
     gathered = rows["employment"].where(rows["location_quotient"] >= TWOFOLD, 0.0).groupby(rows["cluster_code"]).sum()
-    cluster = gathered[known >= NEARLY_EVERYWHERE * known.max()].idxmax()
-    return {"level": level, "year": both[-1], "cluster": int(cluster), "measure": "quotient"}
+    gathered = gathered[known >= NEARLY_EVERYWHERE * known.max()]
+    cluster = int(gathered.index[int(gathered.argmax())])
+    return {"level": level, "year": both[-1], "cluster": cluster, "measure": "quotient"}
 
 
 def _shape(drawn: Shapes) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def added_up(parts: pd.DataFrame, name: str) -> pd.DataFrame:
     expected = pd.Series(
         [code[:3] for code in nuts_regions(CURRENT_NUTS) if len(code) == 4 and not is_extra_regio(code)]
     )
-    is_whole = groups.size().to_numpy() == found.index.get_level_values("region_code").map(expected.value_counts())
+    is_whole = groups.size().to_numpy() == found.index.get_level_values("region_code").map(
+        expected.value_counts().to_dict()
+    )
     found = found[is_whole].reset_index()
     found["employment_status"] = found["employment_status"].map({place: status for status, place in order.items()})
     return found if name == "region_total" else _with_rates(found)
