@@ -25,6 +25,10 @@ class SourceFormatError(DataError):
     """A file is not in the format its reader expects, or holds a code nobody declared."""
 
 
+class ImplausibleError(SourceFormatError):
+    """A file can be read, but its figures can hardly be whole or right. A person who knows better may accept them."""
+
+
 class ConservationError(DataError):
     """A step lost or invented an amount: in is not out plus unmapped."""
 

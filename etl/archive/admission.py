@@ -2,18 +2,18 @@
 
 import getpass
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from etl.archive.bodies import RefusalError, count_rows, unpack
-from etl.archive.guards import check_change, check_content
+from etl.archive.guards import check_among_years, check_change, check_content, regions_of
 from etl.archive.log import FAILED, Archived, Outcome
 from etl.archive.objects import REFUSED, hash_file, object_path, store
 from etl.archive.transport import Body, Validators
-from etl.errors import SourceFormatError, TransientError
+from etl.errors import ImplausibleError, SourceFormatError, TransientError
 from etl.settings import Settings
 from etl.sources.base import ArchivedFile, Dataset, Request
 from etl.storage import Storage
@@ -128,6 +128,24 @@ class Door:
                 same.add(copy.year)
         return [outcome for _, outcome in sorted(settled.items())]
 
+    def refuse_outliers(self, outcomes: Sequence[Outcome], known: Mapping[tuple[str, str], Archived]) -> list[Outcome]:
+        """Refuse first copies whose totals are far from those of the same regions in other years."""
+        settled = list(outcomes)
+        new = [(place, o.archived) for place, o in enumerate(settled) if o.status == "fetched" and o.archived]
+        first = [(place, one) for place, one in new if (one.dataset, one.url) not in known and _is_of_a_year(one)]
+        if not first:
+            return settled
+        current = dict(known) | {(copy.dataset, copy.url): copy for copy in (o.archived for o in settled) if copy}
+        alike: dict[tuple[str, str, str], list[tuple[int, Mapping[str, Any]]]] = {}
+        for copy in filter(_is_of_a_year, current.values()):
+            alike.setdefault(_place(copy), []).append((copy.year or 0, copy.profile))
+        for place, copy in first:
+            try:
+                check_among_years(copy.year or 0, copy.profile, alike[_place(copy)])
+            except RefusalError as refusal:
+                settled[place] = self._withdrawn(settled[place], copy, refusal, None)
+        return settled
+
     def _guarded(self, file: ArchivedFile, held: Archived | None, overruled: list[RefusalError]) -> dict[str, Any]:
         """Ask every guard in turn; return the body's profile."""
         profile: dict[str, Any] = {}
@@ -172,6 +190,8 @@ class Door:
             dataset.check(file)
             dataset.follow(file)
             return dataset.profile(file)
+        except ImplausibleError as error:
+            raise RefusalError("plausible", str(error), is_change=True) from error
         except SourceFormatError as error:
             raise RefusalError("format", str(error)) from error
         except TransientError as error:
@@ -238,6 +258,16 @@ class Door:
                 self._storage.put_file(statement["kept"], path)
         _logger.warning("%s: refused by the guard %s: %s", request.url, refusal.guard, refusal.reason)
         return Outcome(request, "refused", now(), held, _said(refusal), statement)
+
+
+def _is_of_a_year(copy: Archived) -> bool:
+    """Whether a copy has a year and regions, and is no further page, which may hold the rest of anything."""
+    return copy.year is not None and copy.follows is None and bool(regions_of(copy.profile))
+
+
+def _place(copy: Archived) -> tuple[str, str, str]:
+    """What copies of the same regions in other years have in common, among others."""
+    return copy.dataset, copy.kind, regions_of(copy.profile)[0]
 
 
 def _said(refusal: RefusalError) -> str:

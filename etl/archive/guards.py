@@ -6,8 +6,9 @@ A body is told by its bytes, never by its name or header. Guards on what it *is*
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
+from statistics import median
 from typing import Any
 from xml.parsers import expat
 
@@ -21,6 +22,14 @@ _TAIL = 4096
 _BAND_FROM = 4096
 _ZIP = (b"PK\x03\x04",)
 _OLE = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)
+#: How far the totals of the same regions may lie apart in two years: from 0.7 to 1.5 times, and 3 % a year wider.
+_YEARS_BAND = (0.7, 1.5)
+_GROWTH_A_YEAR = 1.03
+_YEARS_ASKED, _YEARS_NEEDED = 4, 2
+#: Share of their regions that two copies have in common at least, to be of the same ones.
+_SAME = 0.8
+#: Rows differ between eras of a file, and money loses its value.
+_NOT_AMONG_YEARS = frozenset({"rows", "payroll", "wages"})
 #: First bytes by Request.content; text kinds are told apart below.
 _MAGIC = {"zip": _ZIP, "xlsx": _ZIP, "xls": _OLE, "gzip": (b"\x1f\x8b",)}
 _TEXT = frozenset({"csv", "tsv", "json", "xml", "text"})
@@ -149,6 +158,37 @@ def check_change(
                 raise RefusalError("lost", f"{len(lost)} of {len(before)} {name} are gone: {shown}", is_change=True)
         elif isinstance(before, int | float) and isinstance(now, int | float):
             _check_band(name, now, before, settings.rows_band if name == "rows" else settings.amounts_band, growth)
+
+
+def check_among_years(year: int, profile: Mapping[str, Any], others: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    """Refuse a first copy whose totals are far from those of the same regions in other years.
+
+    `others`: years and profiles of other copies. Those of the same regions are asked, the nearest years first, at
+    least two, and only where they agree among themselves; what is allowed widens with the years between.
+    """
+    alike = [(abs(other - year), found) for other, found in others if other != year and _share(profile, found) >= _SAME]
+    nearest = sorted(alike, key=lambda one: one[0])[:_YEARS_ASKED]
+    for name, now in profile.items():
+        amounts = [(apart, found[name]) for apart, found in nearest if found.get(name)]
+        if isinstance(now, list) or name in _NOT_AMONG_YEARS or len(amounts) < _YEARS_NEEDED:
+            continue
+        usual = median(amount for _, amount in amounts)
+        widest = _GROWTH_A_YEAR ** max(apart for apart, _ in amounts)
+        low, high = _YEARS_BAND[0] / widest, _YEARS_BAND[1] * widest
+        if all(low <= amount / usual <= high for _, amount in amounts) and not low <= now / usual <= high:
+            reason = f"{name} of {year}: {now:,}, but around {usual:,.0f} in other years, of the same regions"
+            raise RefusalError("years", reason, is_change=True)
+
+
+def regions_of(profile: Mapping[str, Any]) -> list[str]:
+    """The regions that a profile names: its first list."""
+    return next((value for value in profile.values() if isinstance(value, list)), [])
+
+
+def _share(profile: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Regions that two profiles share, of all that they name."""
+    here, there = set(regions_of(profile)), set(regions_of(other))
+    return len(here & there) / max(len(here | there), 1)
 
 
 def _growth(profile: Mapping[str, Any], last: Mapping[str, Any]) -> float:

@@ -192,8 +192,11 @@ class _Run:
                     hosts_queue.put(None)
 
     def settle(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Sort the outcomes; refuse those whose bytes stand for another year already, and answers that lack a page."""
-        return self._door.refuse_parts(self._door.refuse_repeated_years(outcomes, self._known), self._known)
+        """Sort the outcomes; refuse bytes that stand for another year already, totals that no other year comes near,
+        and answers that lack a page.
+        """
+        settled = self._door.refuse_repeated_years(outcomes, self._known)
+        return self._door.refuse_parts(self._door.refuse_outliers(settled, self._known), self._known)
 
     def _ask(self, request: Request) -> None:
         name = urlsplit(request.url).netloc

@@ -20,7 +20,7 @@ and the single file (same columns) from the publisher's documentation.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import nan
 from typing import ClassVar
@@ -47,6 +47,7 @@ from etl.sources.us_cells import (
     nullable,
     region_industry,
 )
+from etl.sources.wholeness import EXACT, SMALL_AREAS, Parts
 
 SOURCE = "bls_qcew"
 BASE = "https://data.bls.gov/cew/data"
@@ -160,6 +161,7 @@ class BlsQcew(Dataset):
             raise SourceFormatError(f"{file.url}: the slice is of {', '.join(regions.values) or 'no area'}")
         rows = _add_up(rows, regions.values, industries.values, code_lists(file.year))
         OneEach(regions.values, industries.values).take(rows.region, rows.industry, file.url)
+        _require_whole(file, rows, regions.values, industries.values)
         totals = rows.of(rows.industry == 0)
         employment, establishments, wages = (
             float(column.sum()) for column in (totals.employment, totals.establishments, totals.wages)
@@ -188,6 +190,15 @@ class BlsQcew(Dataset):
         pairs = len(found.region) - len(rows.region)
         note = f"{pairs:,} cells were added up: construction in two parts (238xx1, 238xx2), places outside counties"
         return Parsed({"region_industry": _table(rows, year, others.values, industries.values)}, [note])
+
+
+def _require_whole(file: ArchivedFile, rows: Rows, regions: list[str], industries: list[str]) -> None:
+    """Averages over a year: each sector's establishments are rounded."""
+    parts = Parts(regions, industries)
+    parts.take(rows.region, rows.industry, rows.establishments, np.where(rows.is_withheld, nan, rows.employment))
+    schemes = {_scheme(code) for code in regions}
+    limits = EXACT.get(schemes.pop(), SMALL_AREAS) if len(schemes) == 1 else SMALL_AREAS
+    parts.require_whole(file.url, replace(limits, rounding=0.5))
 
 
 def _of_kind(files: Sequence[ArchivedFile], kind: str) -> list[ArchivedFile]:

@@ -62,10 +62,13 @@ class CensusCbp(Dataset):
         check_header(file, required_columns(file.kind), _member(file.kind))
 
     def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
-        """Regions, sectors, and what is printed in the regions' totals; of the areas of the 1990s nothing."""
+        """Regions, sectors, and what is printed in the regions' totals; of the areas of the 1990s nothing.
+
+        Raises ImplausibleError also where a file of all states lacks one.
+        """
         if file.year is None or _is_before_metro(file.kind, file.year):
             return {}
-        return outline(_blocks(file), file.kind, file.year, has_marks=True)
+        return outline(_blocks(file), file.kind, file.year, has_marks=True, is_of_all_states=True)
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Read a year into `region_industry`, with the establishments by size class as further columns.

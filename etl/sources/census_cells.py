@@ -25,6 +25,7 @@ from etl.sources.us_cells import (
     nullable,
     region_industry,
 )
+from etl.sources.wholeness import EXACT, SMALL_AREAS, Parts, require_all, sectors_of
 
 SOURCE = "census_cbp"
 
@@ -104,28 +105,38 @@ def read_cells(blocks: Iterable[Block], kind: str, year: int, where: str, *, has
     return region_industry(place, found, codes, industries.values, marks.flags.values, where)
 
 
-def outline(blocks: Iterable[Block], kind: str, year: int, *, has_marks: bool) -> dict[str, float | list[str]]:
+def outline(
+    blocks: Iterable[Block], kind: str, year: int, *, has_marks: bool, is_of_all_states: bool = False
+) -> dict[str, float | list[str]]:
     """What a later copy of a file is compared with: regions, sectors, and what is printed in the regions' totals.
 
     Reads every cell as `read_cells` does, a block at a time, and keeps none. Raises SourceFormatError as `read_cells`
-    does, and where the totals cannot be.
+    does, and ImplausibleError where the totals cannot be or their parts are missing.
     """
     regions = _Regions(GEOGRAPHIES[kind][1])
     industries = CodeNumbers(code_lists(year).resolve, [TOTAL])
     marks = Marks()
     once = OneEach(regions.codes.values, industries.values)
+    parts = Parts(regions.codes.values, industries.values)
     employment = establishments = payroll = 0.0
     where = ""
     for block in blocks:
         where = block.file.url
         found = _cells(block, regions, industries, marks, has_marks=has_marks)
         once.take(found.region, found.industry, where)
+        parts.take(found.region, found.industry, _floats(found.establishments), _floats(found.employment))
         is_total = pa.array(found.industry == 0)
         employment += pc.sum(found.employment.filter(is_total)).as_py() or 0.0
         establishments += pc.sum(found.establishments.filter(is_total)).as_py() or 0.0
         payroll += pc.sum(found.payroll.filter(is_total)).as_py() or 0.0
     _region_vintage(kind, year, regions.codes.values)
     require_plausible(where, employment, establishments, payroll)
+    if is_of_all_states and kind in ("st", "co"):
+        states = {code[:2] for code in regions.codes.values}
+        require_all(where, "states", set(reference.states()), states, parts.rows)
+    if kind != "msa":
+        require_all(where, "sectors", sectors_of(naics_vintage(year)), set(industries.values), parts.rows)
+    parts.require_whole(where, EXACT.get(GEOGRAPHIES[kind][0], SMALL_AREAS))
     return {
         "regions": sorted(regions.codes.values),
         "sectors": sorted(code for code in industries.values if level(code) == "sector"),
@@ -133,6 +144,11 @@ def outline(blocks: Iterable[Block], kind: str, year: int, *, has_marks: bool) -
         "establishments": establishments,
         "payroll": payroll,
     }
+
+
+def _floats(column: pa.Array) -> Floats:
+    values: Floats = column.to_numpy(zero_copy_only=False)
+    return values
 
 
 def _region_vintage(kind: str, year: int, regions: list[str]) -> int:
@@ -238,7 +254,7 @@ def _cells(block: Block, regions: _Regions, industries: CodeNumbers, marks: Mark
         nullable(employment.high),
         employment.status,
         employment.flag,
-        block.rows.column("est").cast(pa.float64()),
+        nullable(block.floats("est")),
         nullable(payroll),
         payroll_status,
         {name: _size_class(block, found) for name, found in SIZE_CLASSES.items()},

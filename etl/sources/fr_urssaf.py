@@ -26,6 +26,7 @@ from etl.sources import nace_codes
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.bodies import first_line, refuse_page
 from etl.sources.tabular import BLOCK_BYTES, CODE, Block, CodeNumbers, open_text
+from etl.sources.wholeness import require_all
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -73,6 +74,9 @@ NUTS_OF_DEPARTEMENT = {
     for number, departement in enumerate(members.split(), 1)
 } | _OVERSEAS
 
+#: Mayotte is not in every edition.
+OFTEN_ABSENT = frozenset({"FRY50"})
+
 #: Territories outside NUTS: Saint-Pierre-et-Miquelon, Saint-Barthélemy, Saint-Martin.
 IGNORED = frozenset({"975", "977", "978"})
 
@@ -115,13 +119,16 @@ class FrUrssaf(Dataset):
         departements, classes = CodeNumbers(_region), CodeNumbers(_class)
         columns = {f"employees {year}": f"{_EMPLOYEES}{year}" for year in years}
         amounts = dict.fromkeys(columns, 0.0)
+        rows = 0
         for block in _blocks(file, dict.fromkeys(_CODES, CODE) | dict.fromkeys(columns.values(), pa.int64())):
+            rows += block.rows.num_rows
             departements.of(block, "code_departement")
             classes.of(block, "code_ape")
             for name, column in columns.items():
-                employees = block.floats(column)
-                _refuse_negative(block, employees < 0)
-                amounts[name] += float(np.nansum(employees))
+                amounts[name] += float(np.nansum(block.floats(column)))
+        if file.kind == "whole":
+            expected = set(NUTS_OF_DEPARTEMENT.values()) - OFTEN_ABSENT
+            require_all(file.url, "départements", expected, set(departements.values), rows)
         return {"years": [str(year) for year in years], "regions": sorted(departements.values), **amounts}
 
     def by_year(self, files: Sequence[ArchivedFile]) -> dict[int, list[ArchivedFile]]:
@@ -216,7 +223,6 @@ def _sums(file: ArchivedFile, year: int) -> tuple[list[str], list[str], _Sums, f
     for block in _blocks(file, dict.fromkeys(_CODES, CODE) | dict.fromkeys(pair, pa.int64())):
         region, industry = departements.of(block, "code_departement"), classes.of(block, "code_ape")
         units, employees = block.floats(pair[0]), block.floats(pair[1])
-        _refuse_negative(block, (units < 0) | (employees < 0))
         is_there = ~np.isnan(units) | ~np.isnan(employees)
         left_out += float(np.nansum(employees[region < 0]))
         kept = is_there & (region >= 0)
@@ -224,12 +230,6 @@ def _sums(file: ArchivedFile, year: int) -> tuple[list[str], list[str], _Sums, f
         figures = np.stack([np.nan_to_num(units), np.nan_to_num(employees), unknown])
         sums.add(np.stack([region, industry]).astype(np.int64)[:, kept], figures[:, kept])
     return departements.values, classes.values, sums, left_out
-
-
-def _refuse_negative(block: Block, is_negative: npt.NDArray[np.bool_]) -> None:
-    if is_negative.any():
-        line = block.line + int(np.argmax(is_negative))
-        raise SourceFormatError(f"{block.file.url}, line {line}: a figure is negative")
 
 
 def _at_level(departements: Sequence[str], length: int) -> list[str | None]:

@@ -93,8 +93,14 @@ class Block:
         return column in self.rows.schema.names
 
     def floats(self, column: str) -> npt.NDArray[np.float64]:
-        """A column of numbers; NaN where the cell is empty or holds no number."""
+        """A column of numbers; NaN where the cell is empty or holds no number. No publisher counts below zero.
+
+        Raises SourceFormatError with file and line for a negative figure.
+        """
         values: npt.NDArray[np.float64] = self.rows.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        if (is_negative := values < 0).any():
+            line = self.line_of(int(np.argmax(is_negative)))
+            raise SourceFormatError(f"{self.file.url}, line {line}: {column} is negative")
         return values
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> "Block":

@@ -28,11 +28,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import reference
-from etl.errors import SourceFormatError
+from etl.errors import ImplausibleError, SourceFormatError
 from etl.schema import contract
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.bodies import head, refuse_page
 from etl.sources.uscm_lists import compare_clusters, compare_regions
+from etl.sources.wholeness import require_all
 
 BASE = "https://clustermapping.us/data"
 PAGE_ROWS = 10_000
@@ -46,9 +47,16 @@ AREAS: dict[str, tuple[str, str, int]] = {
 }
 """The portal's region type to the code asked for, our scheme and its vintage."""
 
+DISTRICT = "11"
+"""The District of Columbia is no state here: the portal has it as a county alone."""
+
 NATION = {"98": "US"}
 
 Row = dict[str, Any]
+
+
+COUNTS = ("emp_tl", "emp_reported_tl", "est_tl", "ap_tl")
+"""Fields that count persons, establishments and thousands of dollars."""
 
 
 def _is_known(value: float | None) -> float | None:
@@ -122,9 +130,12 @@ class UsClusterMapping(Dataset):
         if file.year is not None:
             rows = _distinct(_rows(file, file.year), file.year)
             regions = {row["region_code_t"] for row in documents}
+            _require_whole(file, documents)
             return {"regions": sorted(regions), "employment": float(pc.sum(rows.column("employment")).as_py() or 0)}
         if file.kind == "clusters":
             return {"clusters": sorted(document["cluster_code_t"] for document in documents)}
+        states = {document["region_code_t"] for document in documents if document["region_type_t"] == "state"}
+        require_all(file.url, "states", set(reference.states()) - {DISTRICT}, states, len(documents))
         return {"regions": sorted(document["id"] for document in documents if document["region_type_t"] in AREAS)}
 
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
@@ -140,6 +151,24 @@ class UsClusterMapping(Dataset):
         if not tables:
             return Parsed({})
         return Parsed({"published_region_cluster": _distinct(pa.concat_tables(tables), year)})
+
+
+def _require_whole(file: ArchivedFile, documents: list[Row]) -> None:
+    """Every region has all clusters, but where a page begins or ends amid one."""
+    clusters: dict[str, set[str]] = {}
+    for row in documents:
+        clusters.setdefault(row["region_code_t"], set()).add(row["cluster_code_t"])
+    expected = {str(code) for code in reference.cluster_codes() if code > 0}
+    is_first, is_last = file.url.endswith("start=0"), len(documents) < PAGE_ROWS
+    first, last = next(iter(clusters), ""), next(reversed(clusters), "")
+    for region, found in clusters.items():
+        if (region != first or is_first) and (region != last or is_last):
+            require_all(f"{file.url}, region {region}", "clusters", expected, found, len(documents))
+    if file.kind == "state" and is_first and is_last:
+        require_all(file.url, "states", set(reference.states()) - {DISTRICT}, set(clusters), len(documents))
+    employment, reported = (sum(row.get(name, 0) for row in documents) for name in ("emp_tl", "emp_reported_tl"))
+    if employment < reported:
+        raise ImplausibleError(f"{file.url}: {reported:,} persons were reported of {employment:,} that there are")
 
 
 LISTS = (("meta/clusters", "clusters"), ("region", "regions"))
@@ -205,6 +234,9 @@ def _checked(rows: list[Row], file: ArchivedFile, year: int) -> list[Row]:
         missing = [name for name in ("region_code_t", "cluster_code_t", "year_t", "emp_tl") if name not in row]
         if missing:
             raise SourceFormatError(f"{file.url}, object {number}: no {', '.join(missing)}")
+        negative = [name for name in COUNTS if isinstance(count := row.get(name), int | float) and count < 0]
+        if negative:
+            raise SourceFormatError(f"{file.url}, object {number}: {', '.join(negative)} is negative")
         if row["cluster_code_t"] not in known:
             raise SourceFormatError(f"{file.url}, object {number}: unknown cluster {row['cluster_code_t']!r}")
         if row["year_t"] != str(year) or row.get("region_type_t") != file.kind:
