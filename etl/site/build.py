@@ -25,7 +25,7 @@ PAGE = Path(__file__).parent / "page"
 #: How many of the years in which both sides can be compared are shown in full. Curves go over all years.
 YEARS = 4
 RELATED = 6
-#: Which cluster the page opens with: known in this share of the regions that the best known one is known in.
+#: What the page opens with is known in at least this share of what the best known is known in.
 NEARLY_EVERYWHERE = 0.9
 TWOFOLD = 2.0
 
@@ -111,14 +111,14 @@ def _regions_by_year(tables: Tables) -> dict[int, int]:
 
 
 def _compared_years(tables: Tables) -> dict[int, pd.DataFrame]:
-    """Years with quotients on both sides of the Atlantic, and their rows: level, region, cluster, employment."""
+    """Years with quotients on both sides of the Atlantic, and their rows: level, region, cluster, quotient or none."""
     found = {}
     for year in tables.years.get("region_cluster_common", ()):
         columns = ["level", "variant", *REGION, "cluster_code", "employment", "location_quotient"]
         table = tables.read("region_cluster_common", year, columns)
-        known = table.filter(pc.and_(pc.equal(table["variant"], "full"), pc.is_valid(table["location_quotient"])))
-        rows = frame(known)
-        if rows["region_scheme"].str.startswith("us").nunique() == 2:
+        rows = frame(table.filter(pc.equal(table["variant"], "full")))
+        known = rows[rows["location_quotient"].notna()]
+        if known["region_scheme"].str.startswith("us").nunique() == 2:
             found[year] = rows
     return found
 
@@ -127,16 +127,16 @@ def start_view(tables: Tables, compared: dict[int, pd.DataFrame], years: Sequenc
     """What the page opens with: the latest year of both sides, and there a cluster that shows what a map can.
 
     Of the clusters known nearly everywhere it is the one with the most employment in regions specialised in it twofold.
-    The level of the smaller regions goes first unless fewer of its clusters can be compared. Without any comparison:
-    the latest year, each side's own quotients.
+    The level of the smaller regions goes first unless a smaller part of its cells can be compared. Without any
+    comparison: the latest year, each side's own quotients.
     """
     both = [year for year in years if year in compared]
     if not both:
         return {"level": "M", "year": years[-1] if years else None, "cluster": 1, "measure": "native_quotient"}
     rows = compared[both[-1]]
-    by_level = rows.groupby("level")["cluster_code"].nunique()
-    level = max(LEVELS, key=lambda name: (by_level.get(name, 0), name == "M"))
-    rows = rows[rows["level"] == level]
+    by_level = rows["location_quotient"].notna().groupby(rows["level"]).mean()
+    level = "M" if by_level.get("M", 0.0) >= NEARLY_EVERYWHERE * by_level.get("L", 0.0) else "L"
+    rows = rows[(rows["level"] == level) & rows["location_quotient"].notna()]
     known = rows.groupby("cluster_code").size()
     gathered = rows["employment"].where(rows["location_quotient"] >= TWOFOLD, 0.0).groupby(rows["cluster_code"]).sum()
     gathered = gathered[known >= NEARLY_EVERYWHERE * known.max()]

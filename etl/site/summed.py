@@ -3,6 +3,7 @@
 The comparison adds them up in the same way; without this its quotients would stand on the page without status or size.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -75,13 +76,10 @@ def added_up(parts: pd.DataFrame, name: str) -> pd.DataFrame:
     sums = groups[list(_SUMS[name])]
     found = sums.sum().where(sums.count().eq(groups.size(), axis=0)).join(groups[list(_SAME[name])].first())
     found = found.join(groups[list(_LEAST_SURE[name])].max())
-    expected = pd.Series(
-        [code[:3] for code in nuts_regions(CURRENT_NUTS) if len(code) == 4 and not is_extra_regio(code)]
-    )
-    is_whole = groups.size().to_numpy() == found.index.get_level_values("region_code").map(
-        expected.value_counts().to_dict()
-    )
-    found = found[is_whole].reset_index()
+    expected = Counter(code[:3] for code in nuts_regions(CURRENT_NUTS) if len(code) == 4 and not is_extra_regio(code))
+    found["parts"] = groups.size()
+    found = found.reset_index()
+    found = found[found["parts"] == found["region_code"].map(dict(expected))].drop(columns="parts")
     found["employment_status"] = found["employment_status"].map({place: status for status, place in order.items()})
     return found if name == "region_total" else _with_rates(found)
 

@@ -93,10 +93,12 @@ function seriesChart(lines, title) {
   return framed(title, chart);
 }
 
-/* All regions of both sides on one scale, each a dot; quotients below 0.02 stand at 0.02. */
+/* All regions of both sides on one scale, each a dot; quotients below 0.02 stand at 0.02, those of 0 are counted. */
 function spreadChart(data, measure, title) {
   const isQuotient = measure.scale === "quotient";
-  const shown = data.filter((one) => known(one.value)).map((one) => ({ ...one, x: isQuotient ? Math.max(one.value, 0.02) : one.value }));
+  const shown = data.filter((one) => known(one.value) && !(isQuotient && one.value === 0))
+    .map((one) => ({ ...one, x: isQuotient ? Math.max(one.value, 0.02) : one.value }));
+  const none = isQuotient ? data.filter((one) => one.value === 0).length : 0;
   if (shown.length < 3) return null;
   const chart = Plot.plot({
     width: chartWidth(),
@@ -118,5 +120,5 @@ function spreadChart(data, measure, title) {
       })),
     ],
   });
-  return framed(title, chart);
+  return framed(`${title}${none ? `. Left out: ${none} regions that have none of it` : ""}`, chart);
 }
