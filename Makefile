@@ -39,7 +39,7 @@ test-long: $(STAMP)
 
 test-scale: $(STAMP)
 	@sh bin/scale-services
-	$(PY) -m pytest -m scale
+	$(PY) -m pytest -m scale -x tests/airflow
 
 check: $(STAMP)
 	$(VENV)/bin/ruff format --check .

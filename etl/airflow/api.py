@@ -78,12 +78,16 @@ def planned_days(api: AirflowApi, first: date, last: date, again: bool) -> tuple
     """Ask, without starting anything, which days a backfill of both sides would rebuild.
 
     A day is published once both sides have delivered it. Where one side has runs that the other lacks, both are
-    rebuilt whole: the second value says so. Raises UsageError where a DAG is paused: its runs would wait, and events
-    for a paused consumer are lost.
+    rebuilt whole: the second value says so. Raises UsageError where a DAG is paused (its runs would wait, and events
+    for a paused consumer are lost), and where a backfill of one of them is under way (Airflow runs one at a time).
     """
     paused = [name for name in (*INGESTS, CONSUMER) if api.request("GET", f"dags/{name}")["is_paused"]]
     if paused:
         raise UsageError(f"{', '.join(paused)} {'is' if len(paused) == 1 else 'are'} paused; unpause, then backfill")
+    for dag_id in INGESTS:
+        newest = api.request("GET", f"backfills?dag_id={dag_id}&order_by=-id&limit=10")["backfills"]
+        if any(one["completed_at"] is None for one in newest):
+            raise UsageError(f"a backfill of {dag_id} is under way; start the next one when it is done")
     planned = []
     for dag_id in INGESTS:
         answer = api.request("POST", "backfills/dry_run", _whole_days(dag_id, first, last, again))

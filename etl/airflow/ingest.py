@@ -36,7 +36,13 @@ def ingest_dag(side: steps.Side) -> DAG:
         catchup=False,
         # More than one: a backfill of past days never keeps the nightly run from starting.
         max_active_runs=4,
-        default_args={"execution_timeout": SHORT, "on_failure_callback": on_failure, **retried(nights, 3)},
+        default_args={
+            "execution_timeout": SHORT,
+            "priority_weight": 50,
+            "weight_rule": "absolute",
+            "on_failure_callback": on_failure,
+            **retried(nights, 3),
+        },
         deadline=DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=nights.window,

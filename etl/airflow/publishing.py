@@ -33,8 +33,8 @@ def publish_dag() -> DAG:
         schedule=PartitionedAssetTimetable(assets=RAW["us"] & RAW["eu"]),
         start_date=datetime(2020, 1, 1, tzinfo=UTC),
         catchup=False,
-        # More than one: a run that waits for a person does not keep the next night from publishing.
-        max_active_runs=16,
+        # Many: neither a run that waits for a person nor a backfill of days keeps the next night from starting.
+        max_active_runs=1000,
         tags=["clusterbridge"],
         doc_md=publish_dag.__doc__,
     ) as dag:
@@ -49,6 +49,8 @@ def publishing_tasks(key: Any, nights: Nights, **arguments: Any) -> Any:
         "execution_timeout": nights.window,
         "priority_weight": 100,
         "weight_rule": "absolute",
+        # Each may take the memory of a whole year.
+        "max_active_tis_per_dag": 2,
         "on_failure_callback": on_failure,
         **retried(nights, 5),
     }

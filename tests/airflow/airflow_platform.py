@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,20 @@ def platform_folder() -> Iterator[Path]:
     """A folder for a platform; pytest's own are closed to Postgres, which runs as a user of its own."""
     if postgres_bin() is None:
         pytest.skip("Postgres is not installed; bin/scale-services installs it")
+    if f"{datetime.now(UTC):%H:%M}" > "23:45":
+        pytest.skip("the day (UTC) is about to end, and with it the night that is told here")
     with tempfile.TemporaryDirectory(prefix="clusterbridge-scale-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
+
+
+def a_night_from_now() -> dict[str, str]:
+    """Settings of a night that has just begun."""
+    now = datetime.now(UTC)
+    start = max(now - timedelta(minutes=1), now.replace(hour=0, minute=0))
+    deadline = min(now + timedelta(hours=4), now.replace(hour=23, minute=59))
+    return {"CLUSTERBRIDGE_AIRFLOW_START": f"{start:%H:%M}", "CLUSTERBRIDGE_AIRFLOW_DEADLINE": f"{deadline:%H:%M}"}
 
 
 def wait_for(what: str, check: Callable[[], Any], seconds: float = 60, every: float = 0.3) -> Any:

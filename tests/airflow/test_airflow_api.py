@@ -19,13 +19,15 @@ DAYS = [(FIRST + timedelta(days=number)).isoformat() for number in range(3)]
 
 
 class FakeAirflow(HTTPServer):
-    """Answers as Airflow's API does. `had`: for each DAG the days that have a run; `paused`: DAGs that are."""
+    """Answers as Airflow's API does. `had`: for each DAG the days that have a run; `paused`, `under_way`: DAGs that
+    are, or that are backfilled."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[tuple[str, str, dict[str, object]]] = []
         self.had: dict[str, set[str]] = {}
         self.paused: set[str] = set()
+        self.under_way: set[str] = set()
         self.broken = False
 
 
@@ -45,6 +47,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/api/v2/backfills/dry_run":
             had = self.server.had.get(body["dag_id"], set()) if body["reprocess_behavior"] == "none" else set()
             return self.send(200, {"backfills": [{"partition_key": day} for day in DAYS if day not in had]})
+        if self.command == "GET" and self.path.startswith("/api/v2/backfills?dag_id="):
+            name = self.path.partition("=")[2].partition("&")[0]
+            done = [{"completed_at": "2026-11-01T00:00:00Z"}]
+            return self.send(200, {"backfills": done + [{"completed_at": None}] * (name in self.server.under_way)})
         name = self.path.rpartition("/")[2]
         return self.send(200, {"is_paused": name in self.server.paused})
 
@@ -115,6 +121,10 @@ def test_what_would_go_wrong_is_said_before_anything_is_started(
 ) -> None:
     airflow.paused = {"publish_snapshot"}
     with pytest.raises(UsageError, match="publish_snapshot is paused"):
+        backfill()
+    assert not [path for method, path, _ in airflow.asked if method == "POST"]
+    airflow.paused, airflow.under_way = set(), {"ingest_eu"}
+    with pytest.raises(UsageError, match="a backfill of ingest_eu is under way"):
         backfill()
     assert not [path for method, path, _ in airflow.asked if method == "POST"]
     command = ["airflow", "backfill", "--from", LAST.isoformat(), "--to", FIRST.isoformat()]

@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
-from airflow_platform import Platform, platform_folder, wait_for
+from airflow_platform import Platform, a_night_from_now, platform_folder, wait_for
 from held_s3 import HeldS3
 from small_publishers import write_small_publishers
 
@@ -50,17 +49,13 @@ def world(s3: HeldS3) -> Iterator[SimpleNamespace]:
     with platform_folder() as folder:
         mirror = MirrorServer(write_small_publishers(folder / "publishers"))
         threading.Thread(target=mirror.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        now = datetime.now(UTC)
-        start, deadline = now - timedelta(minutes=1), min(now + timedelta(hours=4), now.replace(hour=23, minute=59))
         settings = {
-            "CLUSTERBRIDGE_AIRFLOW_START": f"{start:%H:%M}",
-            "CLUSTERBRIDGE_AIRFLOW_DEADLINE": f"{deadline:%H:%M}",
             "CLUSTERBRIDGE_DATA": "s3://bridge/data",
             "CLUSTERBRIDGE_MIRROR": mirror.address,
             "CLUSTERBRIDGE_AIRFLOW_DATASETS": "census_cbp,eurostat_sbs",
             "CLUSTERBRIDGE_AIRFLOW_RETRY_SECONDS": "1",
         }
-        platform = Platform(folder, "CeleryExecutor", credentials | settings)
+        platform = Platform(folder, "CeleryExecutor", credentials | settings | a_night_from_now())
         # The first night starts with the workers; it is held in the middle of a source-year.
         s3.hold(r"/cache/harmonise/eurostat_sbs/2019/")
         try:

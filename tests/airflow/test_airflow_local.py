@@ -10,14 +10,14 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow_platform import Platform, platform_folder, wait_for
+from airflow_platform import Platform, a_night_from_now, platform_folder, wait_for
 from small_publishers import write_small_publishers
 from typer.testing import CliRunner
 
@@ -67,20 +67,17 @@ def built_world(folder: Path, alerts: tuple[str, list[str]]) -> Iterator[SimpleN
     mirror = MirrorServer(publishers)
     threading.Thread(target=mirror.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     root = str(folder / "data")
-    now = datetime.now(UTC)
-    start, deadline = now - timedelta(minutes=1), min(now + timedelta(hours=4), now.replace(hour=23, minute=59))
     platform = Platform(
         folder,
         "LocalExecutor",
-        {
+        a_night_from_now()
+        | {
             "CLUSTERBRIDGE_DATA": root,
             "CLUSTERBRIDGE_MIRROR": mirror.address,
             "CLUSTERBRIDGE_RETRIES": "0",
             "CLUSTERBRIDGE_READ_TIMEOUT": "300",
             "CLUSTERBRIDGE_STALL_SECONDS": "300",
             "CLUSTERBRIDGE_AIRFLOW_DATASETS": "census_cbp,eurostat_sbs",
-            "CLUSTERBRIDGE_AIRFLOW_START": f"{start:%H:%M}",
-            "CLUSTERBRIDGE_AIRFLOW_DEADLINE": f"{deadline:%H:%M}",
             "CLUSTERBRIDGE_AIRFLOW_RETRIES": "2",
             "CLUSTERBRIDGE_AIRFLOW_RETRY_SECONDS": "1",
             "CLUSTERBRIDGE_AIRFLOW_ALERTS": f"log,{alerts[0]}",
@@ -132,6 +129,12 @@ def nation(world: SimpleNamespace) -> Path:
     """The zip with the figures of the American nation."""
     index = csv.DictReader((world.publishers / "index.csv").read_text().splitlines())
     return Path(world.publishers / next(row["path"] for row in index if "us.zip" in row["url"]))
+
+
+def weights(world: SimpleNamespace, run: dict[str, Any]) -> set[int]:
+    """The priorities of a run's tasks, but for the one that a person answers."""
+    tasks = world.airflow.tasks(run["dag_id"], run["dag_run_id"])
+    return {task["priority_weight"] for task in tasks if task["task_id"] != "approve"}
 
 
 def repacked(file: Path, without: str = "no such line") -> None:
@@ -215,6 +218,10 @@ def test_a_refused_snapshot_is_not_published_until_a_person_releases_it(world: S
     assert versions(world.storage) == before
     assert any(path.endswith("failing.parquet") for path in world.storage.list(f"refused/{KEY}"))
 
+    # A person takes longer than the scheduler, which must have heard that the task waits.
+    heard = "Received executor event with state success for task instance TaskInstanceKey(dag_id='publish_snapshot', "
+    heard += f"task_id='approve', run_id='{run_id}'"
+    wait_for("the scheduler", lambda: heard in (airflow.folder / "scheduler.log").read_text())
     detail = f"dags/publish_snapshot/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
     airflow.request("PATCH", detail, {"chosen_options": ["Approve"], "params_input": {}})
     assert airflow.finished("publish_snapshot", run_id)["state"] == "success"
@@ -257,6 +264,10 @@ def test_a_backfill_over_three_days_rebuilds_what_was_known_then(
     for side in ("us", "eu"):
         (run,) = world.airflow.runs(f"ingest_{side}", PAST[0])
         assert (run["run_type"], run["state"]) == ("backfill", "success")
+    # Whatever is waiting, tonight's tasks go before those of the past.
+    (tonight, *_) = world.airflow.runs("publish_snapshot", KEY)
+    assert weights(world, tonight) == {100}
+    assert [weights(world, run) for run in runs] == [{1}] * 3
 
 
 def test_a_backfill_of_years_over_the_api_builds_what_is_missing(world: SimpleNamespace) -> None:

@@ -1,6 +1,7 @@
 """Settings of the nights, partition keys, and what is tried again."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -77,6 +78,25 @@ def test_a_run_that_starts_late_has_less_time_so_that_the_deadline_is_kept() -> 
     ]
     whole = timedelta(hours=4)
     assert windows == [whole, whole, timedelta(minutes=10), whole, whole]
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "key", "weight"),
+    [
+        ("publish_snapshot", (today() - timedelta(days=1)).isoformat(), 1),
+        ("publish_snapshot", today().isoformat(), 100),
+        ("publish_snapshot", None, 100),
+        ("somebody_else_s", "2020-01-01", 100),
+    ],
+)
+def test_days_of_the_past_go_after_tonight(dag_id: str, key: str | None, weight: int) -> None:
+    from importlib.metadata import entry_points
+
+    (policy,) = entry_points(group="airflow.policy", name="clusterbridge")
+    task = SimpleNamespace(dag_id=dag_id, priority_weight=100)
+    policy.load().task_instance_mutation_hook(task, SimpleNamespace(partition_key=key))
+    policy.load().task_instance_mutation_hook(task, None)
+    assert task.priority_weight == weight
 
 
 @pytest.mark.parametrize(
