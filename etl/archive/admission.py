@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.archive.bodies import RefusalError, count_rows, unpack
-from etl.archive.guards import check_among_years, check_change, check_content, regions_of
+from etl.archive.guards import check_among_years, check_change, check_content, check_end, regions_of
 from etl.archive.log import FAILED, Archived, Outcome
 from etl.archive.objects import REFUSED, hash_file, object_path, store
 from etl.archive.transport import Body, Validators
@@ -74,6 +74,8 @@ class Door:
             if held is not None and held.sha256 == sha256:
                 store(self._storage, file)
                 return self.unchanged(request, held, body.validators)
+            if not body.is_measured and path == body.path:
+                check_end(path, request.content)
             profile = self._guarded(file, held, overruled)
         except RefusalError as refusal:
             return self._refused(request, refusal, held, path, key)
@@ -272,7 +274,7 @@ def _place(copy: Archived) -> tuple[str, str, str]:
 
 def _said(refusal: RefusalError) -> str:
     advice = "; --accept takes it if it is right" if refusal.is_change else ""
-    return f"refused by the guard {refusal.guard}: {refusal.reason}{advice}"
+    return " ".join(f"refused by the guard {refusal.guard}: {refusal.reason}{advice}".split())
 
 
 def _holds(path: Path, secret: bytes) -> bool:

@@ -90,6 +90,16 @@ def _check_last_line(head: bytes, tail: bytes) -> None:
         raise RefusalError("cut_off", "the last line has no end and too few fields", is_change=True)
 
 
+def check_end(path: Path, content: str) -> None:
+    """Refuse a table of unknown length without a last line end: its last number may be cut."""
+    if content not in ("csv", "tsv"):
+        return
+    with path.open("rb") as stream:
+        stream.seek(-min(1, path.stat().st_size), 2)
+        if stream.read() not in (b"\n", b"\r"):
+            raise RefusalError("cut_off", "neither a length nor a last line end says that it is whole")
+
+
 def _is_closed_json(path: Path) -> bool:
     """Whether every bracket and quote that opens also closes. The reader sees to the rest; this takes no memory."""
     depth, is_in_string, carry = 0, False, b""

@@ -30,6 +30,7 @@ _REDIRECTS_MAX = 5
 _SAFE = "/:,;@!$'()*~?"
 _RETRIED = frozenset({202, 408, 425, 429})
 _ABSENT = frozenset({404, 410})
+_MEASURES = ("Content-Length", "Transfer-Encoding")
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 _TRANSPORT_ERRORS = (
     requests.RequestException,
@@ -53,11 +54,12 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that came in whole, as it was on the wire."""
+    """A body that came in whole, as it was on the wire. `is_measured`: the publisher told how long it is."""
 
     path: Path
     bytes: int
     validators: Validators
+    is_measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,8 @@ class Downloader:
         if total is not None and transfer.received != total:
             raise _TryAgainError("only a part of the rest came")
         found = Validators(response.headers.get("ETag"), response.headers.get("Last-Modified"))
-        return Body(transfer.path, transfer.received, found)
+        is_measured = total is not None or any(name in response.headers for name in _MEASURES)
+        return Body(transfer.path, transfer.received, found, is_measured)
 
     def _receive(self, response: requests.Response, transfer: _Transfer) -> None:
         """Append the bytes on the wire to the file; its state stays right wherever they break off."""
@@ -271,6 +274,8 @@ class Downloader:
 
     def _wait(self, until: float) -> None:
         delay = until - time.monotonic()
+        if delay >= self._left() > 0.001:
+            raise _FailedError("not asked: the host wants to be left alone for longer than the run may take")
         if max(delay, 0) >= self._left() or self.stop.wait(max(delay, 0)):
             raise _FailedError(self._out_of_time())
 

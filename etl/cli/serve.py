@@ -17,7 +17,14 @@ def register(app: typer.Typer) -> None:
 def serve_mirror(
     folder: Annotated[Path, typer.Argument(help="Folder laid out by publisher's address, with its index.csv.")],
     port: Annotated[int, typer.Option("--port", help="Port on the loopback address; any that is free by default.")] = 0,
-    fault: Annotated[list[str] | None, typer.Option("--fault", help="Misbehave: NAME, NAME@TEXT, NAME@TEXT#N.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            help="Misbehave, may be repeated: NAME, NAME:FIRST (only the first requests of an address), NAME@TEXT "
+            "(only addresses that contain it) or NAME:FIRST@TEXT. A wrong name lists those there are.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a folder of publishers' files over HTTP until interrupted, honestly or with faults."""
     from etl.mirror import Fault, MirrorServer, serve_forever

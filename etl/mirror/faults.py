@@ -1,30 +1,25 @@
 """The ways in which publishers' servers misbehave, by name: a table from name to function.
 
-A fault function sends something in place of the honest answer. What a fault changes in a zip it changes only where
-the body is one; other bodies are then sent as they are.
+A fault function sends something in place of the honest answer; what is wrong with a body alone is in `spoilt`.
 """
 
-import gzip
-import io
-import re
 import socket
 import struct
 import threading
+import time
 import uuid
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from email.utils import formatdate
 
 from etl.errors import UsageError
+from etl.mirror import spoilt
 from etl.mirror.answer import Answer, Exchange
 
 OUTAGE_PATH = "/outage"
 RETRY_AFTER_SECONDS = 1
 DRIP_SECONDS = 0.1
-BOMB_BYTES = 1 << 30
 
 Send = Callable[[Exchange], None]
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -113,66 +108,50 @@ def _flapping_etag(exchange: Exchange) -> None:
     exchange.send(answer)
 
 
-def _is_zip(body: bytes) -> bool:
-    return body.startswith(b"PK\x03\x04")
+def _not_modified(exchange: Exchange) -> None:
+    """Say that nothing has changed, whether it was asked or not."""
+    exchange.send(Answer(304))
 
 
-def _wrong_crc(body: bytes) -> bytes:
-    """Turn round the CRC of every member, beside it and in the list of members."""
-    if not _is_zip(body):
-        return body
-    changed = bytearray(body)
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        crcs = [info.header_offset + 14 for info in archive.infolist()]
-        crcs += [found.start() + 16 for found in re.finditer(b"PK\x01\x02", body) if found.start() >= archive.start_dir]
-    for at in crcs:
-        changed[at : at + 4] = bytes(byte ^ 0xFF for byte in changed[at : at + 4])
-    return bytes(changed)
+def _partial(exchange: Exchange) -> None:
+    """The whole body as if it were the part that was asked for."""
+    answer = exchange.answer(whole=True)
+    if answer.status == 200:
+        answer.status = 206
+        answer.headers["Content-Range"] = f"bytes 0-{answer.length - 1}/{answer.length}"
+    exchange.send(answer)
 
 
-def _climbing(body: bytes) -> bytes:
-    """Add a member that would be unpacked two folders up."""
-    if not _is_zip(body):
-        return body
-    out = io.BytesIO(body)
-    with zipfile.ZipFile(out, "a") as archive:
-        archive.writestr("../../climbed.txt", "out of the folder")
-    return out.getvalue()
+def _wrong_range(exchange: Exchange) -> None:
+    """Half the body; who asks for the rest gets the beginning once more, under the right name."""
+    answer = exchange.answer()
+    if answer.status == 206:
+        exchange.send(Answer(206, answer.headers, exchange.answer(whole=True).whole()[: answer.length]))
+    else:
+        _short_body(exchange)
 
 
-@cache
-def _packed_zeros() -> tuple[bytes, int]:
-    """BOMB_BYTES zeros as a raw deflate stream, and their CRC. A block after a full flush may be repeated."""
-    zeros = bytes(1 << 20)
-    repeats = BOMB_BYTES // len(zeros)
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
-    crc = 0
-    for _ in range(repeats):
-        crc = zlib.crc32(zeros, crc)
-    return block * repeats + packer.flush(zlib.Z_FINISH), crc
+def _chunked_cut(exchange: Exchange) -> None:
+    """A body of unknown length that ends without its last chunk."""
+    body = exchange.answer(whole=True).whole()
+    exchange.close_connection = True
+    exchange.put(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    exchange.put(b"%x\r\n" % len(body) + body[: len(body) // 2])
 
 
-def _zip_bomb(body: bytes) -> bytes:
-    """A sound zip whose one member, named as the body's first, is a gigabyte of zeros."""
-    if not _is_zip(body):
-        return body
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        name = archive.namelist()[0].encode()
-    packed, crc = _packed_zeros()
-    common = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, crc, len(packed), BOMB_BYTES, len(name), 0)
-    member = b"PK\x03\x04" + common + name + packed
-    listed = b"PK\x01\x02" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name
-    return member + listed + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(listed), len(member), 0)
+def _slow_headers(exchange: Exchange) -> None:
+    """Headers without end."""
+    exchange.close_connection = True
+    exchange.put(b"HTTP/1.1 200 OK\r\n")
+    while not exchange.closing.wait(DRIP_SECONDS):
+        exchange.put(b"X-Padding: more\r\n")
+        exchange.wfile.flush()
 
 
-def _gzip_bomb(body: bytes) -> bytes:
-    packed, crc = _packed_zeros()
-    return gzip.compress(b"")[:10] + packed + struct.pack("<II", crc, BOMB_BYTES & 0xFFFFFFFF)
-
-
-def _gzipped(body: bytes) -> bytes:
-    return body if body.startswith(b"\x1f\x8b") else gzip.compress(body, mtime=0)
+def _retry_at_a_date(exchange: Exchange) -> None:
+    """Busy, for an hour by the clock."""
+    when = formatdate(time.time() + 3600, usegmt=True)
+    exchange.send(Answer(503, {"Retry-After": when}, b"Unavailable.\n"))
 
 
 FAULTS: dict[str, Send] = {
@@ -190,13 +169,27 @@ FAULTS: dict[str, Send] = {
     "slow_drip": _slow_drip,
     "reset": _reset,
     "short_body": _short_body,
-    "truncated": _changed(lambda body: body[: len(body) // 2]),
-    "gzip_without_header": _changed(_gzipped, encoding=None),
-    "gzip_bomb": _changed(_gzip_bomb, encoding="gzip"),
-    "wrong_crc": _changed(_wrong_crc),
-    "zip_bomb": _changed(_zip_bomb),
-    "zip_climbs": _changed(_climbing),
+    "chunked_cut": _chunked_cut,
+    "wrong_range": _wrong_range,
+    "partial": _partial,
+    "not_modified": _not_modified,
+    "slow_headers": _slow_headers,
+    "retry_tomorrow": _instead(503, b"Unavailable.\n", {"Retry-After": "86400"}),
+    "retry_at_a_date": _retry_at_a_date,
+    "redirect_elsewhere": _instead(302, headers={"Location": "http://elsewhere.invalid/"}),
+    "error_in_json": _instead(200, b'{"error": {"code": 500, "message": "Internal error"}}\n'),
+    "wrong_encoding": _changed(bytes, encoding="br"),
+    "truncated": _changed(spoilt.halved),
+    "gzip_without_header": _changed(spoilt.gzipped, encoding=None),
+    "gzip_bomb": _changed(spoilt.gzip_bomb, encoding="gzip"),
+    "wrong_crc": _changed(spoilt.wrong_crc),
+    "zip_bomb": _changed(spoilt.zip_bomb),
+    "zip_climbs": _changed(spoilt.climbing),
+    "empty_zip": _changed(spoilt.empty_zip),
+    "nested_zip": _changed(spoilt.nested_zip),
+    "encrypted_zip": _changed(spoilt.encrypted_zip),
     "flapping_etag": _flapping_etag,
+    **{name: _changed(change) for name, change in spoilt.TEXTS.items()},
 }
 
 
@@ -218,7 +211,7 @@ class Fault:
         if self.name not in FAULTS:
             raise UsageError(f"fault {self.name}: unknown; there are {', '.join(FAULTS)}")
         if self.name.endswith("bomb"):
-            _packed_zeros()  # takes a second, which the first client should not wait for
+            spoilt.packed_zeros()  # takes a second, which the first client should not wait for
 
     @classmethod
     def parse(cls, text: str) -> "Fault":

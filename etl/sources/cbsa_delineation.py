@@ -43,6 +43,11 @@ class CbsaDelineation(Dataset):
         if not is_workbook(file):
             raise SourceFormatError(f"{file.url}: the answer is no Excel workbook")
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Nothing: a later list may differ as it likes. The sheet is read whole, as `parse` does."""
+        self.parse([file], None)
+        return {}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Compare the lists with the built-in ones; the differences are notes."""
         return Parsed({}, compare_workbooks(files, _differences))

@@ -54,6 +54,8 @@ class EurostatTable(Dataset):
                 codes.update(found.column(column).unique().to_pylist())
             nations = found.filter(pc.equal(pc.utf8_length(found.column("geo")), 2))
             amounts[f"employment {year}"] = float(pc.sum(nations.column("value")).as_py() or 0)
+        if not any(amounts.values()) and not names["geo"]:
+            raise SourceFormatError(f"{file.url}: no row of {self.layout.employment}")
         return {
             "years": sorted(years),
             "areas": sorted(names["geo"]),

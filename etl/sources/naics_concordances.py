@@ -52,6 +52,11 @@ class NaicsConcordances(Dataset):
         if not is_workbook(file):
             raise SourceFormatError(f"{file.url}: the answer is no Excel workbook")
 
+    def profile(self, file: ArchivedFile) -> dict[str, float | list[str]]:
+        """Nothing: a later list may differ as it likes. The sheet is read whole, as `parse` does."""
+        self.parse([file], None)
+        return {}
+
     def parse(self, files: Sequence[ArchivedFile], year: int | None) -> Parsed:
         """Compare the workbooks with the built-in links and codes; the differences are notes."""
         return Parsed({}, compare_workbooks(files, _differences))

@@ -117,7 +117,7 @@ class UsClusterMapping(Dataset):
     def check(self, file: ArchivedFile) -> None:
         """Refuse what is no list of the portal's documents; only a page past the last row may be empty."""
         refuse_page(file)
-        start = head(file).lstrip()
+        start = head(file).removeprefix(b"\xef\xbb\xbf").lstrip()
         if file.year is not None and re.fullmatch(rb"\[\s*\]\s*", start):
             return
         mark = b'"cluster_code_t"' if file.kind == "clusters" else b'"region_code_t"'

@@ -9,6 +9,7 @@ from toy_publisher import Publisher, Toys
 
 from etl.archive import Fetched, known, open_archived
 from etl.mirror import FAULTS
+from etl.mirror.spoilt import TEXTS
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -29,10 +30,22 @@ LEFT_OUT: dict[str, str] = {
     "slow_drip": "bytes came in",
     "short_body": "connection ended",
     "reset": "connection",
+    "chunked_cut": "connection ended",
+    "wrong_range": "",
+    "partial": "a part came that was not asked for",
+    "not_modified": "HTTP 304",
+    "slow_headers": "",
+    "retry_tomorrow": "",
+    "retry_at_a_date": "",
+    "redirect_elsewhere": "connection",
     "gzip_bomb": "bomb",
 }
-HARMLESS = {"gzip_without_header", "flapping_etag"}
-ZIP_ONLY = {"wrong_crc": "zip", "zip_bomb": "bomb", "zip_climbs": "member_names"}
+HARMLESS = {"gzip_without_header", "flapping_etag", "wrong_encoding"}
+ZIP_ONLY = {"wrong_crc": "zip", "zip_bomb": "bomb", "zip_climbs": "member_names", "empty_zip": "zip"}
+ZIP_ONLY["encrypted_zip"] = "encrypted"
+#: The toys' readers do not look so closely: these are tried on the real ones, in test_every_dataset.
+FOR_READERS = {"error_in_json", "nested_zip", *TEXTS}
+TRIED = sorted(FAULTS.keys() - FOR_READERS)
 
 
 def assert_right(storage: Storage, fetched: Fetched, bodies: Mapping[str, bytes]) -> None:
@@ -51,7 +64,7 @@ def assert_whole(storage: Storage) -> None:
     assert storage.clean_leftovers(older_than=-1) == []
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", TRIED)
 def test_never_had(
     fault: str, toys: Publisher, storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
 ) -> None:
@@ -86,7 +99,7 @@ def test_never_had(
     assert len(known(storage)) == 10
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", TRIED)
 def test_had_before_and_changed_since(
     fault: str, toys: Publisher, storage: Storage, quick: Settings, toy_bodies: dict[str, bytes]
 ) -> None:
@@ -103,9 +116,10 @@ def test_had_before_and_changed_since(
     assert_whole(storage)
     if fault in LEFT_OUT or fault in ("gone", "truncated"):
         # A server that tears its bodies still answers 304 in full.
-        assert len(fetched.stale) == (2 if fault in ("short_body", "reset", "slow_drip") else 10)
+        tears = fault in ("short_body", "reset", "slow_drip", "wrong_range")
+        assert len(fetched.stale) == (0 if fault == "not_modified" else 2 if tears else 10)
         assert all(outcome.reason for outcome in fetched.stale)
-        assert known(storage)[("toys", fetched.stale[0].request.url)].is_stale
+        assert all(known(storage)[("toys", outcome.request.url)].is_stale for outcome in fetched.stale)
     again = toys.fetch(storage, quick, accept=["toys"])
     assert not again.stale
     assert_right(storage, again, toy_bodies | newer)

@@ -445,7 +445,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (OK + b'\r\n{"error": "no"}', "refused"),
         (OK + b"\r\n" + os.urandom(5000), "refused"),
         (OK + b"\r\n   \n  ", "refused"),
-        (OK + b"\r\n" + table(2020)[:-3], "fetched"),
+        (OK + b"\r\n" + table(2020)[:-3], "refused"),
+        (OK + b"Content-Length: %d\r\n\r\n" % (len(table(2020)) - 1) + table(2020)[:-1], "fetched"),
         (OK + b"\r\n" + table(2020)[:-10], "refused"),
     ],
 )
