@@ -88,6 +88,8 @@ def _check_last_line(head: bytes, tail: bytes) -> None:
     separator = max(b",;\t|", key=lambda code: first.count(bytes([code])))
     if last.count(separator) < first.count(separator):
         raise RefusalError("cut_off", "the last line has no end and too few fields", is_change=True)
+    if separator == ord("\t") and b" " not in last.rsplit(b"\t", 1)[-1]:  # Eurostat writes a blank behind every figure
+        raise RefusalError("cut_off", "the last line has no end and its last figure may be cut", is_change=True)
 
 
 def check_end(path: Path, content: str) -> None:

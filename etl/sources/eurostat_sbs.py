@@ -20,6 +20,7 @@ class EurostatSbs(EurostatTable):
     title = "Structural business statistics by NUTS 2 region, 2008-2020"
     years = range(2008, 2021)
     codes = ("sbs_r_nuts06_r2",)
+    expected = frozenset(("B", "C", "D", "E", "F", "G", "H", "I", "J", "L", "M", "N", "S95"))
     layout = Layout(
         source="eurostat_sbs",
         activity="nace_r2",

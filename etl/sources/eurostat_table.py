@@ -10,6 +10,10 @@ from etl.errors import SourceFormatError
 from etl.sources import eurostat_cells, eurostat_formats
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.eurostat_cells import Layout
+from etl.sources.wholeness import require_all
+
+#: A sheet with fewer rows is an extract, of which nothing is asked.
+_ROWS_FROM = 10_000
 
 #: The whole data set is asked for: with `startPeriod` the publisher must make an extraction and may refuse it (413).
 _ADDRESS = "https://ec.europa.eu/eurostat/api/dissemination/sdmx/2.1/data/{code}?compressed=true&format=TSV"
@@ -22,6 +26,8 @@ class EurostatTable(Dataset):
     publisher: ClassVar[str] = "Eurostat"
     codes: ClassVar[tuple[str, ...]]
     layout: ClassVar[Layout]
+    #: Activities that every whole sheet has, where one was seen.
+    expected: ClassVar[frozenset[str]] = frozenset()
 
     def requests(self, years: Iterable[int]) -> list[Request]:
         """One address a table; each holds every year."""
@@ -44,18 +50,22 @@ class EurostatTable(Dataset):
         years = eurostat_formats.periods(file)
         names: dict[str, set[str]] = {"geo": set(), self.layout.activity: set()}
         amounts: dict[str, float] = {}
+        rows = 0
         for year in years:
             observations = eurostat_formats.read(file, year, self._keep())
             if observations.num_rows:
                 eurostat_cells.region_industry(file, observations, self.layout, int(year))
             is_employment = pc.equal(observations.column(self.layout.indicator), self.layout.employment)
             found = observations.filter(is_employment)
+            rows = max(rows, found.num_rows)
             for column, codes in names.items():
                 codes.update(found.column(column).unique().to_pylist())
             nations = found.filter(pc.equal(pc.utf8_length(found.column("geo")), 2))
             amounts[f"employment {year}"] = float(pc.sum(nations.column("value")).as_py() or 0)
         if not any(amounts.values()) and not names["geo"]:
             raise SourceFormatError(f"{file.url}: no row of {self.layout.employment}")
+        if rows >= _ROWS_FROM:
+            require_all(file.url, "activities", set(self.expected), names[self.layout.activity], rows)
         return {
             "years": sorted(years),
             "areas": sorted(names["geo"]),

@@ -24,8 +24,8 @@ SECONDS = 12
 ELSEWHERE = {"observatory", "cluster_organisations", "us_boundaries"}
 #: What is wrong with these bodies makes no difference to their figures.
 HARMLESS = {"gzip_without_header", "flapping_etag", "wrong_encoding", "byte_order_mark", "windows_lines"}
-#: A text cut at a line end is told where its figures add up; a few rows alone, and Eurostat's sheets, have no sum.
-TELLS_A_CUT = {"census_cbp", "us_cluster_mapping", "uk_bres"}
+#: A text cut at a line end is told where its figures add up or parts are known that it must have; a few rows are not.
+TELLS_A_CUT = {"census_cbp", "us_cluster_mapping", "uk_bres", "eurostat_sbs"}
 SHORT = {
     *("html", "truncated", "short_body", "error_in_json", "nested_zip", "cut_at_line", "header_alone", "twice"),
     *("renamed_columns", "extra_column", "capital_header", "byte_order_mark", "windows_lines", "utf16", "below_zero"),
