@@ -103,9 +103,11 @@ def _validate(key: str) -> steps.Json:
 
 def _publish(key: str) -> Iterator[Metadata]:
     instance = get_current_context()["ti"]
-    said = instance.xcom_pull(task_ids="validate") or instance.xcom_pull(task_ids="validate", key="refused") or {}
-    answer = instance.xcom_pull(task_ids="approve")
-    released_by = f"{answer['responded_by_user']['name']}, {answer['responded_at']}" if answer else None
+    said, released_by = instance.xcom_pull(task_ids="validate"), None
+    if said is None:
+        said = instance.xcom_pull(task_ids="validate", key="refused") or {}
+        answer = instance.xcom_pull(task_ids="approve")
+        released_by = f"{answer['responded_by_user']['name']}, {answer['responded_at']}" if answer else None
     result = steps.publish(key, said.get("verdict"), released_by)
     gate = result["gate"]
     warnings = f"{len(gate['warnings'])} warnings"

@@ -105,7 +105,7 @@ def _run(
     from etl.storage import Storage
 
     storage, settings = Storage(root), Settings(data=root)
-    with served(mirror) as address, shown_progress() as progress:
+    with served(mirror or settings.mirror) as address, shown_progress() as progress:
         asked = Asked(as_of or today(), datasets, years, address, as_of is None, frozenset(accept))
         summary = refresh(storage, asked, settings, progress)
     if as_json:

@@ -56,6 +56,12 @@ def test_a_night_without_news_publishes_nothing(run: Run, world: World) -> None:
     assert ended.status == 0 and told["is_new"] is False and told["version"] == world.latest
 
 
+def test_the_mirror_may_be_a_setting(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTERBRIDGE_MIRROR", world.mirror)
+    ended = run("refresh", "--data", world.root)
+    assert ended.status == 0 and "unchanged" in ended.out and "stale" not in ended.out
+
+
 def test_silent_publishers_leave_the_last_good_copies_standing(run: Run, world: World) -> None:
     ended = run("refresh", "--data", world.root, "--mirror", NOBODY)
     assert ended.status == 0 and f"version {world.latest} stands" in ended.out and "stale" in ended.out
