@@ -2,8 +2,10 @@
 
 from etl.publish.draft import Draft, Part, part_of
 from etl.publish.manifest import FileEntry, GateResult, Manifest, SourceFileState
+from etl.publish.outcome import OvertakenError, Published, published_already
 from etl.publish.parquet import parquet_bytes, part_path, part_year
-from etl.publish.publisher import DamagedPartError, OvertakenError, Published, publish, published_already
+from etl.publish.placing import DamagedPartError
+from etl.publish.publisher import publish
 from etl.publish.versions import content_id, latest_version, newest_manifest, read_manifest, versions
 
 __all__ = [

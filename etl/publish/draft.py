@@ -1,16 +1,21 @@
 """What is about to be published: the parts of a snapshot and what is known about them."""
 
 import hashlib
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
+from importlib import metadata
 from pathlib import Path
 
 from etl.errors import DataError
-from etl.publish.manifest import FileEntry, GateResult, Manifest, SourceFileState, TableEntry
+from etl.publish.manifest import Environment, FileEntry, GateResult, Manifest, SourceFileState, TableEntry
 from etl.publish.parquet import parquet_bytes, part_path, part_year
 from etl.publish.versions import SNAPSHOTS
 from etl.schema import Contract, contracts
+
+#: Libraries whose versions the manifest names: those that compute what is published.
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "duckdb", "great-expectations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +104,26 @@ class Draft:
                 files=len(own),
             )
         return entries
+
+    def manifest(self, parts: Mapping[str, Part], documents: Mapping[str, FileEntry], version: str) -> Manifest:
+        """Return the manifest of the draft as a version, published now on this machine."""
+        return Manifest(
+            version=version,
+            previous=self.previous,
+            snapshot_date=self.snapshot_date.isoformat(),
+            published_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            content_id=self.content_id,
+            code_id=self.code_id,
+            is_invented=self.is_invented,
+            tables=self.tables(parts),
+            files=dict(sorted({**{path: part.entry for path, part in parts.items()}, **documents}.items())),
+            source_files=self.source_files,
+            gate=self.gate,
+            changes={table: dict(kinds) for table, kinds in self.changes.items()},
+            notes=self.notes,
+            environment=Environment(
+                python=platform.python_version(),
+                machine=platform.machine(),
+                libraries={library: metadata.version(library) for library in LIBRARIES},
+            ),
+        )

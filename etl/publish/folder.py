@@ -14,7 +14,8 @@ from etl.errors import TransientError, UsageError
 from etl.publish.catalogue import documents
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry
-from etl.publish.publisher import OvertakenError, Published, check_part, manifest_of, place, settled
+from etl.publish.outcome import OvertakenError, Published, settled
+from etl.publish.placing import check_part, place
 from etl.publish.versions import SNAPSHOTS, started_versions, version_name, version_order
 from etl.storage import Storage
 
@@ -38,7 +39,7 @@ def publish_in_folder(storage: Storage, draft: Draft, parts: Mapping[str, Part])
         for path, part in parts.items():
             check_part(part, _digest(building / path), path)
         entries = {path: FileEntry(sha256=_sha256(data), bytes=len(data)) for path, data in texts.items()}
-        storage.write(f"{name}/manifest.json", manifest_of(draft, parts, entries, version).to_bytes())
+        storage.write(f"{name}/manifest.json", draft.manifest(parts, entries, version).to_bytes())
         done = settled(storage, draft)
         if done is not None:
             return done

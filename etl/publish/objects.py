@@ -10,7 +10,8 @@ from itertools import count
 from etl.publish.catalogue import documents
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry, json_bytes
-from etl.publish.publisher import Published, check_part, manifest_of, place, settled
+from etl.publish.outcome import Published, settled
+from etl.publish.placing import check_part, place
 from etl.publish.versions import SNAPSHOTS, manifest_path, newest_version, version_name, version_order
 from etl.storage import Storage
 
@@ -33,7 +34,7 @@ def publish_as_objects(storage: Storage, draft: Draft, parts: Mapping[str, Part]
     done = settled(storage, draft)
     if done is not None:
         return done
-    is_new = storage.write_new(manifest_path(version), manifest_of(draft, parts, entries, version).to_bytes())
+    is_new = storage.write_new(manifest_path(version), draft.manifest(parts, entries, version).to_bytes())
     return Published(version, draft.previous, is_new)
 
 
