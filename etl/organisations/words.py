@@ -6,17 +6,28 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from etl.reference import area_names, nuts_regions, states
+from etl.reference import area_names, counties, nuts_regions, states
+from etl.reference.counties import CURRENT_COUNTY_LIST
 from etl.reference.nuts import CURRENT_NUTS
 
 # Words that organisations of every field bear, words of direction and size, and little words of several languages.
 STOP_WORDS = Path(__file__).parent / "tables" / "stop_word.csv"
+# Names of places that hold an industry's word and are no state's, county's, metropolitan area's or NUTS region's.
+PLACES = Path(__file__).parent / "tables" / "place.csv"
 
 _BREAKS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[A-Za-z0-9]+")
-_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "æ": "ae", "Æ": "Ae", "’": "'"})
-
-
+# Letters that have no accent to lose; Greek and Bulgarian as they are written in Latin letters.
+_WRITTEN = {
+    **{"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "ı": "i", "’": "'"},
+    **dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True)),
+    **{"θ": "th", "χ": "ch", "ψ": "ps"},
+    **dict(zip("абвгдезиклмнопрстуфхъь", "abvgdeziklmnoprstufhay", strict=True)),
+    **{"ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sht", "ю": "yu", "я": "ya"},
+}
+_CAPITALS = {letter.upper(): text.capitalize() for letter, text in _WRITTEN.items() if len(letter.upper()) == 1}
+_LETTERS = str.maketrans(_WRITTEN | _CAPITALS)
+_COUNTY_ENDING = re.compile(r" (County|Parish|Borough|Census Area|Municipality|City and Borough)$")
 _OTHER_IN_PLURAL = frozenset({"securities"})
 
 
@@ -46,15 +57,17 @@ def stem(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes", "zes")):
         return word[:-2]
+    if len(word) > 5 and word.endswith("men"):
+        return word[:-3] + "man"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "as")):
         return word[:-1]
     return word
 
 
 def _folded(text: str) -> str:
-    """Letters without their accents."""
-    folded = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-    return "".join(letter for letter in folded if not unicodedata.combining(letter))
+    """Letters of Latin script without their accents."""
+    folded = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in folded if not unicodedata.combining(letter)).translate(_LETTERS)
 
 
 def is_telling(word: str) -> bool:
@@ -71,6 +84,8 @@ def _without_places(words: list[Word]) -> list[Word]:
     while at < len(words):
         ends = _places().get(words[at].stem, ())
         length = next((n for n in ends if _is_place(words[at : at + n])), 0)
+        if not length and at + 1 < len(words) and words[at + 1].stem == "county":
+            length = 2
         if not length:
             kept.append(words[at])
         at += max(length, 1)
@@ -83,8 +98,9 @@ def _is_place(words: list[Word]) -> bool:
 
 @cache
 def _place_names() -> frozenset[tuple[str, ...]]:
-    """Names of several words of states, economic and metropolitan areas' cities, and NUTS regions."""
-    names = [*states().values(), *nuts_regions(CURRENT_NUTS).values()]
+    """Names of several words of states, counties, economic and metropolitan areas' cities, NUTS regions, and others."""
+    names = [*states().values(), *nuts_regions(CURRENT_NUTS).values(), *PLACES.read_text("utf-8").splitlines()[1:]]
+    names += [_COUNTY_ENDING.sub("", name) for name in counties(CURRENT_COUNTY_LIST).values()]
     for scheme, vintage in (("us_economic_area", 2004), ("us_cbsa", 2020)):
         names += [city for name in area_names(scheme, vintage).values() for city in name.split(",")[0].split("-")]
     found = set()
