@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,8 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.errors import IntegrityError
+from etl.seal import sealed, unsealed
 from etl.storage import Storage
 
+#: Folder of the kept results in the data root.
+CACHE = "cache"
 # What a step's result depends on besides its inputs: the files and folders of its code.
 COMMON_CODE = ("cells.py", "conservation.py", "schema.py", "cache.py", "line.py")
 STEP_CODE: dict[str, tuple[str, ...]] = {
@@ -92,9 +94,9 @@ def plain_parquet(_name: str, table: pa.Table, _key: str) -> bytes:
 
 
 def find_step(storage: Storage, step: str, dataset: str, year: int | None, inputs: Sequence[str]) -> StepResult | None:
-    """Return the kept result of a step with these inputs; None where it is still to be computed."""
+    """Return the kept result of a step with these inputs; None where it is still to be computed, or is damaged."""
     base = _place(step, dataset, year, hash_of([code_id(step), *inputs]))
-    return _read_note(storage, base) if storage.exists(f"{base}.json") else None
+    return _read_note(storage, f"{base}.json")
 
 
 def run_step(
@@ -132,24 +134,43 @@ def run_step(
         "tables": {name: [table.path, table.sha256, table.bytes, table.rows] for name, table in kept.items()},
         "notes": notes,
     }
-    storage.write(f"{base}.json", json.dumps(note, indent=1).encode())
+    storage.write(f"{base}.json", sealed(note))
     return result
 
 
 def _place(step: str, dataset: str, year: int | None, key: str) -> str:
-    return f"cache/{step}/{dataset}/{year if year is not None else 'all'}/{key}"
+    return f"{CACHE}/{step}/{dataset}/{year if year is not None else 'all'}/{key}"
 
 
-def _read_note(storage: Storage, base: str) -> StepResult:
-    note = json.loads(storage.read_bytes(f"{base}.json"))
+def _read_note(storage: Storage, path: str) -> StepResult | None:
+    """Read the note of a result. One that is damaged counts as none: the step runs again and writes it anew."""
+    try:
+        note = unsealed(storage.read_bytes(path), path)
+    except (FileNotFoundError, IntegrityError):
+        return None
     tables = {name: CachedTable(*values) for name, values in note["tables"].items()}
     return StepResult(note["step"], note["dataset"], note["year"], note["key"], tables, note["notes"])
 
 
+def forget(storage: Storage, path: str) -> None:
+    """Drop the note of the result that a cached table belongs to, so that the step runs again."""
+    if path.startswith(f"{CACHE}/"):
+        storage.delete(path.rsplit(".", 2)[0] + ".json")
+
+
+def kept_tables(storage: Storage, note: str) -> list[CachedTable] | None:
+    """The tables that a note tells of; None where the note is damaged."""
+    result = _read_note(storage, note)
+    return None if result is None else list(result.tables.values())
+
+
 def read_cached(storage: Storage, cached: CachedTable, columns: list[str] | None = None) -> pa.Table:
     """Read a cached table. Raises IntegrityError where its bytes have changed since they were written."""
-    data = storage.read_bytes(cached.path)
+    try:
+        data = storage.read_bytes(cached.path)
+    except FileNotFoundError:
+        data = b""
     if hashlib.sha256(data).hexdigest() != cached.sha256:
-        storage.delete(cached.path.rsplit(".", 2)[0] + ".json")
-        raise IntegrityError(f"{cached.path} was damaged; it is left out from now on, run the refresh again")
+        forget(storage, cached.path)
+        raise IntegrityError(f"{cached.path} was damaged or gone; it is left out from now on, run the refresh again")
     return pq.read_table(io.BytesIO(data), columns=columns)

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from etl.archive import Archived
 from etl.assemble import Assembled, code_of_all_steps
-from etl.cache import CachedTable, read_cached
+from etl.cache import CachedTable, forget, read_cached
 from etl.diff import with_changes
 from etl.errors import GateError
 from etl.progress import Progress
 from etl.publish import (
+    DamagedPartError,
     Draft,
     GateResult,
     Manifest,
@@ -140,7 +141,11 @@ def check_and_publish(
         is_invented=is_invented,
     )
     source_of = {name: dataset.source for name, dataset in DATASETS.items()}
-    return publish(storage, with_changes(storage, draft, newest, source_of))
+    try:
+        return publish(storage, with_changes(storage, draft, newest, source_of))
+    except DamagedPartError as error:
+        forget(storage, error.path)
+        raise
 
 
 def _is_changed(path: str, part: Part, newest: Manifest | None) -> bool:

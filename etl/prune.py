@@ -1,6 +1,5 @@
 """Prune: removes what nobody needs, and only when told to. First the plan, then, on a second word, the removal."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -8,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from etl.cache import CACHE
 from etl.errors import IntegrityError, UsageError
 from etl.publish.folder import BUILDING_PREFIX, is_being_built
 from etl.publish.manifest import FileEntry
-from etl.publish.objects import CLAIM
+from etl.publish.objects import read_claim
 from etl.publish.versions import (
     SNAPSHOTS,
     latest_version,
@@ -25,7 +25,6 @@ from etl.publish.versions import (
 from etl.storage import TEMPORARY_PREFIX, Storage
 
 PINS = f"{SNAPSHOTS}/pins"
-CACHE = "cache"
 #: What the name of a version's folder starts with while it is removed.
 REMOVING_PREFIX = ".removing-"
 #: Seconds after which what a run left unfinished is taken for dead, where nothing else tells.
@@ -174,10 +173,12 @@ def _unfinished(storage: Storage, published: Sequence[str], after: float) -> lis
 def _age(storage: Storage, version: str) -> float:
     """Return the seconds since a version was claimed; without a readable claim nobody is at work on it."""
     try:
-        claimed = json.loads(storage.read_bytes(f"{SNAPSHOTS}/{version}/{CLAIM}"))["claimed_at"]
-        return (datetime.now(UTC) - datetime.fromisoformat(claimed)).total_seconds()
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        claim = read_claim(storage, version)
+    except IntegrityError:
         return float("inf")
+    if claim is None:
+        return float("inf")
+    return (datetime.now(UTC) - datetime.fromisoformat(claim["claimed_at"])).total_seconds()
 
 
 def _buildings(storage: Storage) -> list[Removal]:

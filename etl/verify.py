@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.archive import object_path
-from etl.archive.objects import OBJECTS
+from etl.archive.log import LOG, unsealed
+from etl.archive.objects import OBJECTS, REFUSED
+from etl.cache import CACHE, kept_tables
 from etl.diff import Diff, DraftSide, PublishedSide, compare, with_changes
 from etl.errors import ClusterbridgeError, DataError, IntegrityError
 from etl.publish.draft import Draft
 from etl.publish.manifest import FileEntry, Manifest
-from etl.publish.objects import CLAIM
+from etl.publish.objects import CLAIM, claim_on, read_claim
 from etl.publish.parquet import about, part_path, part_year
 from etl.publish.versions import LATEST, SNAPSHOTS, check_pointer, manifest_path, read_manifest, started_versions
 from etl.storage import Storage
@@ -62,7 +64,8 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
     """Verify versions with the archived files behind them; where none is named, everything in the data root.
 
     Every file's size and hash, nothing missing and nothing added, the form of every table, its keys, its references,
-    and the pointer. Raises UsageError for a version that is not there; whatever is damaged is in the report.
+    the pointer and the archive's log; where no version is named, the whole archive and the kept results of steps too.
+    Raises UsageError for a version that is not there; whatever is damaged is in the report.
     """
     report = VerifyReport()
     wanted: set[str] = set()
@@ -77,7 +80,34 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
         report.problems.append(Problem(LATEST, str(error)))
     for path in sorted(wanted):
         _verify_bytes(storage, path, "".join(path.removeprefix(f"{OBJECTS}/").split("/")), None, report)
+    _verify_log(storage, report)
+    if versions is None:
+        for path in storage.list(REFUSED):
+            _verify_bytes(storage, path, path.rsplit("/", 1)[-1], None, report)
+        _verify_cache(storage, report)
     return report
+
+
+def _verify_log(storage: Storage, report: VerifyReport) -> None:
+    for path in storage.list(LOG):
+        report.files += 1
+        try:
+            report.bytes += len(unsealed(storage, path))
+        except IntegrityError as error:
+            report.problems.append(Problem(path, str(error)))
+
+
+def _verify_cache(storage: Storage, report: VerifyReport) -> None:
+    """Look at the kept results of steps. They may be removed at any time, and what is damaged is made again."""
+    for note in storage.list(CACHE):
+        if not note.endswith(".json"):
+            continue
+        report.files += 1
+        tables = kept_tables(storage, note)
+        if tables is None:
+            report.problems.append(Problem(note, "is damaged; the step runs again"))
+        for table in tables or ():
+            _verify_bytes(storage, table.path, table.sha256, table.bytes, report)
 
 
 def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Manifest | None:
@@ -98,6 +128,7 @@ def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Man
     for path in sorted(there - {f"{folder}/{path}" for path in manifest.files}):
         if path not in {manifest_path(version), f"{folder}/{CLAIM}"}:
             report.problems.append(Problem(path, "is not part of the version; somebody put it there"))
+    report.problems += _wrong_with_claim(storage, version, manifest)
     connection = duckdb.connect()
     known: set[str] = set()
     try:
@@ -110,6 +141,18 @@ def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Man
     finally:
         connection.close()
     return manifest
+
+
+def _wrong_with_claim(storage: Storage, version: str, manifest: Manifest) -> Iterable[Problem]:
+    path = f"{SNAPSHOTS}/{version}/{CLAIM}"
+    tables = {path: entry.sha256 for path, entry in manifest.files.items() if entry.rows is not None}
+    try:
+        claim = read_claim(storage, version)
+    except IntegrityError as error:
+        return [Problem(path, str(error))]
+    if claim is None or claim_on(manifest.content_id, tables).items() <= claim.items():
+        return []
+    return [Problem(path, "is a claim on other content than the manifest tells of")]
 
 
 #: Files of the tables that others point at; they are read first.

@@ -11,13 +11,17 @@ a body of its own kind gets a line of its own; those that met nothing new share 
 were `kept`), *unreachable* (with `reason`), *superseded* (a further page that its first page no longer leads to).
 The last good copy of an address as of day D is its newest *fetched* or *accepted* line with snapshot date ≤ D.
 
+The last line ends with `seal`, a hash of the whole file under its path: one byte changed, or a line cut off, shows.
+
 So that years of nights need not be read every night, now and then a run's file (`<run>.state.jsonl`) begins with a
 line *state*: what all the files it `covers` come to. Where that does not fit the day asked for, all files are read.
 """
 
+import hashlib
 import json
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -186,7 +190,7 @@ _when = operator.itemgetter("snapshot_date", "at")
 
 def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
     entries = []
-    for number, line in enumerate(storage.read_bytes(path).splitlines(), 1):
+    for number, line in enumerate(unsealed(storage, path).splitlines(), 1):
         try:
             entry = json.loads(line)
             entry["snapshot_date"], entry["at"], entry["status"]
@@ -196,6 +200,30 @@ def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
             ) from error
         entries.append(entry)
     return entries
+
+
+_SEALED = re.compile(rb'(.*), "seal": "([0-9a-f]{64})"}\n', re.DOTALL)
+
+
+def sealed(path: str, lines: Sequence[str]) -> bytes:
+    """The file of these lines, each a JSON object: the last one also carries the hash of them all."""
+    text = "\n".join(lines).removesuffix("}").encode()
+    return text + f', "seal": "{_seal(path, text)}"}}\n'.encode()
+
+
+def unsealed(storage: Storage, path: str) -> bytes:
+    """Read a file of the log without its seal. Raises IntegrityError naming it where it is not as it was written."""
+    match = _SEALED.fullmatch(storage.read_bytes(path))
+    if match is None or _seal(path, match[1]).encode() != match[2]:
+        raise IntegrityError(
+            f"{storage.root}/{path} is damaged: it is not as it was written; bring back a copy of it, or remove it, "
+            "and what it told is asked for again"
+        )
+    return match[1] + b"}\n"
+
+
+def _seal(path: str, text: bytes) -> str:
+    return hashlib.sha256(path.encode() + b"\0" + text).hexdigest()
 
 
 def _fold(dataset: str, entries: Iterable[dict[str, Any]]) -> dict[str, Archived]:
@@ -262,7 +290,7 @@ class RunLog:
         self._run_id = run_id.replace("/", "_")
         self._date = snapshot_date.isoformat()
         self._paths: dict[str, str] = {}
-        self._written: dict[str, bytes] = {}
+        self._written: dict[str, list[str]] = {}
         self._states: dict[str, dict[str, Any] | None] = {}
 
     def write(self, outcomes: Iterable[Outcome], superseded: Iterable[tuple[str, str]] = (), at: str = "") -> None:
@@ -281,8 +309,7 @@ class RunLog:
                 self._states[dataset] = self._state(dataset)
             if (state := self._states[dataset]) is not None:
                 lines.insert(0, state)
-            text = "".join(json.dumps(_dated(line, self._date), ensure_ascii=False) + "\n" for line in lines)
-            self._put(dataset, text.encode())
+            self._put(dataset, [json.dumps(_dated(line, self._date), ensure_ascii=False) for line in lines])
 
     def _state(self, dataset: str) -> dict[str, Any] | None:
         history = self._histories.get(dataset)
@@ -298,22 +325,23 @@ class RunLog:
         when = {"at": last["at"], "snapshot_date": last["snapshot_date"]}
         return {"status": "state"} | when | {"covers": history.covers, "copies": copies}
 
-    def _put(self, dataset: str, data: bytes) -> None:
-        if self._written.get(dataset) == data:
+    def _put(self, dataset: str, lines: list[str]) -> None:
+        if self._written.get(dataset) == lines:
             return
         if dataset in self._paths:
-            self._storage.write(self._paths[dataset], data)
+            path = self._paths[dataset]
+            self._storage.write(path, sealed(path, lines))
         else:
-            self._paths[dataset] = self._claim(dataset, data)
-        self._written[dataset] = data
+            self._paths[dataset] = self._claim(dataset, lines)
+        self._written[dataset] = lines
 
-    def _claim(self, dataset: str, data: bytes) -> str:
+    def _claim(self, dataset: str, lines: list[str]) -> str:
         """A task that is tried again has the same run id: what its first try logged stays."""
         number = 1
         while True:
             end = _STATE if self._states[dataset] else ".jsonl"
             path = f"{LOG}/{dataset}/{self._run_id}{'' if number == 1 else f'.{number}'}{end}"
-            if self._storage.write_new(path, data):
+            if self._storage.write_new(path, sealed(path, lines)):
                 return path
             number += 1
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from etl.errors import IntegrityError
 from etl.publish.draft import Draft
 from etl.publish.manifest import FileEntry, Manifest, SourceFileState, TableEntry
+from etl.publish.placing import check_part
 from etl.publish.versions import SNAPSHOTS
 from etl.storage import Storage
 
@@ -115,9 +116,11 @@ class DraftSide:
         """Rows of a file."""
         part = self._parts[path]
         if isinstance(part.source, bytes):
-            return _rows(part.source, part.sha256, path)
-        data = part.source.read_bytes() if isinstance(part.source, Path) else self._storage.read_bytes(part.source)
-        return _rows(data, part.sha256, str(part.source))
+            data = part.source
+        else:
+            data = part.source.read_bytes() if isinstance(part.source, Path) else self._storage.read_bytes(part.source)
+        check_part(part, hashlib.sha256(data).hexdigest(), path)
+        return pq.read_table(io.BytesIO(data))
 
 
 def _rows(data: bytes, sha256: str, place: str) -> pa.Table:

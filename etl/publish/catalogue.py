@@ -5,8 +5,9 @@ from typing import Any
 
 from etl.compatible import compatible_views
 from etl.publish.draft import Draft, Part
-from etl.publish.manifest import json_bytes, manifest_json_schema
+from etl.publish.manifest import manifest_json_schema
 from etl.schema import Column, Contract
+from etl.seal import json_bytes
 
 TITLE = "Clusterbridge"
 SUMMARY = "The industry clusters of US and European regions on one taxonomy, with status, bounds and provenance."
@@ -30,7 +31,7 @@ _CONTEXT = {
     "spdx": "http://spdx.org/rdf/terms#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
-_CONTINENTS = "http://publications.europa.eu/resource/authority/"
+_EU_LISTS = "http://publications.europa.eu/resource/authority/"
 
 
 def documents(draft: Draft, parts: Mapping[str, Part], version: str) -> dict[str, bytes]:
@@ -73,14 +74,15 @@ def dcat_record(draft: Draft, parts: Mapping[str, Part], version: str) -> dict[s
         "dct:identifier": f"clusterbridge/{version}",
         "dcat:version": version,
         "dct:issued": {"@value": draft.snapshot_date.isoformat(), "@type": "xsd:date"},
-        "dct:language": {"@id": f"{_CONTINENTS}language/ENG"},
-        "dct:accrualPeriodicity": {"@id": f"{_CONTINENTS}frequency/DAILY"},
-        "dct:spatial": [{"@id": f"{_CONTINENTS}country/USA"}, {"@id": f"{_CONTINENTS}continent/EUROPE"}],
-        "dcat:theme": [{"@id": f"{_CONTINENTS}data-theme/ECON"}, {"@id": f"{_CONTINENTS}data-theme/REGI"}],
+        "dct:modified": {"@value": draft.snapshot_date.isoformat(), "@type": "xsd:date"},
+        "dct:language": {"@id": f"{_EU_LISTS}language/ENG"},
+        "dct:accrualPeriodicity": {"@id": f"{_EU_LISTS}frequency/DAILY"},
+        "dct:spatial": [{"@id": f"{_EU_LISTS}country/USA"}, {"@id": f"{_EU_LISTS}continent/EUROPE"}],
+        "dcat:theme": [{"@id": f"{_EU_LISTS}data-theme/ECON"}, {"@id": f"{_EU_LISTS}data-theme/REGI"}],
         "dcat:keyword": ["industry clusters", "regions", "employment", "location quotient", "NUTS", "NAICS", "NACE"],
         "dct:publisher": {"@type": "foaf:Agent", "foaf:name": TITLE},
         "dct:source": [{"@type": "dcat:Dataset", "dct:title": row["title"]} for row in draft.sources],
-        "dct:accessRights": {"@id": f"{_CONTINENTS}access-right/PUBLIC"},
+        "dct:accessRights": {"@id": f"{_EU_LISTS}access-right/PUBLIC"},
         "dcat:distribution": [
             _distribution(contract, path, part, draft)
             for name, contract in sorted(draft.contracts.items())
@@ -174,9 +176,11 @@ def _distribution(contract: Contract, path: str, part: Part, draft: Draft) -> di
         "dct:description": {"@value": contract.description, "@language": "en"},
         "dcat:accessURL": {"@id": path},
         "dcat:downloadURL": {"@id": path},
+        "dct:format": {"@id": f"{_EU_LISTS}file-type/PARQUET"},
         "dcat:mediaType": {"@id": f"https://www.iana.org/assignments/media-types/{PARQUET}"},
         "dcat:byteSize": {"@value": str(part.size), "@type": "xsd:nonNegativeInteger"},
-        "dct:conformsTo": {"dct:title": f"{contract.name} {contract.version}"},
+        "dct:conformsTo": {"@type": "dct:Standard", "dct:title": f"{contract.name} {contract.version}"},
+        "dct:license": {"@type": "dct:LicenseDocument", "dct:title": "; ".join(_licences(draft))},
         "dct:rights": {"@type": "dct:RightsStatement", "dct:description": "; ".join(_licences(draft))},
         "spdx:checksum": {
             "@type": "spdx:Checksum",

@@ -1,13 +1,9 @@
 """The manifest of a snapshot: what it holds, what it was made from, and the hash of every file. Written last."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from etl.errors import IntegrityError
+from etl.seal import json_bytes, sealed, unsealed
 
 #: Version of the manifest's own form; a change that breaks readers is a new major version.
 MANIFEST_FORMAT = "1.0"
@@ -101,18 +97,15 @@ class Manifest(_Model):
 
     def to_bytes(self) -> bytes:
         """Serialise, sealed: `checksum` is the SHA-256 of all the rest."""
-        return _sealed(self.model_dump(mode="json"))
+        return sealed(self.model_dump(mode="json"))
 
     @classmethod
     def from_bytes(cls, data: bytes, path: str) -> "Manifest":
         """Read a manifest. Raises IntegrityError naming `path` where a single byte is not as written."""
+        content = unsealed(data, path)
         try:
-            content = json.loads(data)
-            claimed = content.pop("checksum")
-            if data != _sealed(content) or json.loads(data)["checksum"] != claimed:
-                raise ValueError("its checksum does not fit")
             return cls.model_validate(content)
-        except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
+        except ValidationError as error:
             raise IntegrityError(f"{path} is damaged ({str(error).splitlines()[0]})") from error
 
     def table_files(self, table: str) -> dict[str, FileEntry]:
@@ -133,13 +126,3 @@ def manifest_json_schema() -> bytes:
     }
     schema["required"] = sorted([*schema["required"], "checksum"])
     return json_bytes(schema)
-
-
-def json_bytes(content: object) -> bytes:
-    """JSON with sorted keys and a line end: equal content, equal bytes."""
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-
-
-def _sealed(content: Mapping[str, Any]) -> bytes:
-    checksum = hashlib.sha256(json_bytes(content)).hexdigest()
-    return json_bytes({**content, "checksum": checksum})

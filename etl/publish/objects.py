@@ -1,18 +1,19 @@
 """Publishing on S3: a claim on the version's name, upload, verification from the far side, then the manifest."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 
+from etl.errors import IntegrityError
 from etl.publish.catalogue import documents
 from etl.publish.draft import Draft, Part
-from etl.publish.manifest import FileEntry, json_bytes
+from etl.publish.manifest import FileEntry
 from etl.publish.outcome import Published, settled
 from etl.publish.placing import check_part, place
 from etl.publish.versions import SNAPSHOTS, manifest_path, newest_version, version_name, version_order
+from etl.seal import json_bytes, sealed, unsealed
 from etl.storage import Storage
 
 CLAIM = "claim.json"
@@ -40,17 +41,38 @@ def publish_as_objects(storage: Storage, draft: Draft, parts: Mapping[str, Part]
 
 def _claimed(storage: Storage, draft: Draft, parts: Mapping[str, Part]) -> str:
     """Claim the first free name after the newest published version of the day."""
-    files = json_bytes({path: part.sha256 for path, part in parts.items()})
-    ours = {"content_id": draft.content_id, "files_id": hashlib.sha256(files).hexdigest()}
-    claim = json_bytes({**ours, "claimed_at": datetime.now(UTC).isoformat(timespec="seconds")})
+    ours = claim_on(draft.content_id, {path: part.sha256 for path, part in parts.items()})
+    claim = sealed({**ours, "claimed_at": datetime.now(UTC).isoformat(timespec="seconds")})
     newest = newest_version(storage, draft.snapshot_date)
     day, number = version_order(newest) if newest else (None, 0)
     for candidate in count(number + 1 if day == draft.snapshot_date else 1):
         version = version_name(draft.snapshot_date, candidate)
         path = f"{SNAPSHOTS}/{version}/{CLAIM}"
-        if storage.write_new(path, claim) or ours.items() <= json.loads(storage.read_bytes(path)).items():
+        if storage.write_new(path, claim) or _is_ours(storage, version, ours):
             return version
     raise AssertionError("there is always a next number")
+
+
+def claim_on(content_id: str, files: Mapping[str, str]) -> dict[str, str]:
+    """What a claim says of its content: its id, and a hash over the hashes of its tables' files by path."""
+    return {"content_id": content_id, "files_id": hashlib.sha256(json_bytes(dict(files))).hexdigest()}
+
+
+def read_claim(storage: Storage, version: str) -> dict[str, str] | None:
+    """Read the claim on a version; None where there is none. Raises IntegrityError for a damaged one."""
+    path = f"{SNAPSHOTS}/{version}/{CLAIM}"
+    try:
+        return unsealed(storage.read_bytes(path), path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_ours(storage: Storage, version: str, ours: Mapping[str, str]) -> bool:
+    """Whether the claim on a version is on the same content. Nobody's name stands under a damaged one."""
+    try:
+        return ours.items() <= (read_claim(storage, version) or {}).items()
+    except IntegrityError:
+        return False
 
 
 def _brought(storage: Storage, target: str, part: Part) -> None:

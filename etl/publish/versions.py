@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from etl.errors import DataError, IntegrityError, TransientError, UsageError
-from etl.publish.manifest import Manifest, json_bytes
+from etl.publish.manifest import Manifest
 from etl.schema import Contract
+from etl.seal import json_bytes
 from etl.storage import Storage
 
 SNAPSHOTS = "snapshots"

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.errors import GateError
-from etl.publish.manifest import GateResult, json_bytes
+from etl.publish.manifest import GateResult
+from etl.seal import json_bytes
 from etl.storage import Storage
 
 FAILING_SCHEMA = pa.schema(

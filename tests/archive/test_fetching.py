@@ -321,7 +321,7 @@ def test_a_torn_log_is_named(toys: Publisher, storage: Storage, quick: Settings)
     toys.fetch(storage, quick)
     path = storage.list("archive/log")[0]
     storage.write(path, storage.read_bytes(path)[:-30])
-    with pytest.raises(IntegrityError, match=f"{path}, line"):
+    with pytest.raises(IntegrityError, match=f"{path} is damaged"):
         known(storage)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import etl.archive.log as log_module
 from etl.archive import Archived, Outcome, known
 from etl.archive.log import RunLog, read_histories
+from etl.errors import IntegrityError
 from etl.sources.base import Request
 from etl.storage import Storage
 
@@ -55,6 +56,27 @@ def write_run(storage: Storage, number: int, days: int, met: list[tuple[str, str
         log = RunLog(storage, f"run{number:03}", day, read_histories(storage, day))
         log.write(outcomes[:1])
         log.write(outcomes, superseded, at)
+
+
+def test_one_changed_byte_and_one_line_less_show(tmp_path: Any) -> None:
+    storage = Storage(tmp_path)
+    write_run(storage, 0, 0, [(url, "fetched") for url in URLS])
+    (path,) = storage.list("archive/log")
+    whole = storage.read_bytes(path)
+    assert len(known(storage)) == 3
+    for at in range(len(whole)):
+        storage.write(path, whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(IntegrityError, match=f"{path} is damaged"):
+            known(storage)
+    lines = whole.splitlines(keepends=True)
+    for torn in (b"", whole[:-1], b"".join(lines[:-1]), b"".join(lines[1:]), whole + lines[0]):
+        storage.write(path, torn)
+        with pytest.raises(IntegrityError, match=f"{path} is damaged"):
+            known(storage)
+    storage.write(path, whole)
+    storage.write(path.replace("run000", "run001"), whole)
+    with pytest.raises(IntegrityError, match=r"run001.jsonl is damaged"):
+        known(storage)
 
 
 def read_plainly(storage: Storage, day: date) -> dict[str, tuple[str, Any, str]]:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from line_cases import Line, run
+from snapshot_roots import s3_root, s3_server
 
 from etl.demo import write_publishers
 from etl.mirror import serve
+
+__all__ = ["s3_root", "s3_server"]
 
 
 @pytest.fixture(scope="session")

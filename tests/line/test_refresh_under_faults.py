@@ -3,20 +3,16 @@
 The next run, without the fault, is right.
 """
 
-import csv
 import hashlib
-import re
 import shutil
 import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pytest
-from line_cases import published_files
+from line_cases import SMALL_DATASETS, figures, published_files, small_publishers
 
-from etl.demo import write_publishers
 from etl.errors import NothingAvailableError
 from etl.mirror import FAULTS, Fault, serve
 from etl.refresh import Asked, Summary, ask_publishers, content_of, refresh, state
@@ -24,10 +20,7 @@ from etl.settings import Settings
 from etl.storage import Storage
 
 FIRST, SECOND, THIRD = (date(2026, 3, day) for day in (2, 3, 4))
-DATASETS = ("census_cbp", "eurostat_sbs")
 SECONDS = 30
-KEPT = re.compile(r"cbp19us\.zip|SBS_R_NUTS06_R2")
-COUNTRIES = re.compile(rb"[^,]+,[^,]+,[^,]+,([A-Z]{2}\t|geo)")
 #: Faults that only take time, and those after which a new version is made of other bytes with the same figures.
 LONG = {
     *("slow_headers", "slow_drip", "zip_bomb", "gzip_bomb", "429", "redirect_elsewhere"),
@@ -65,23 +58,13 @@ def settings_of(root: Path) -> Settings:
 
 def run(publishers: Path, root: Path, day: date, *faults: Fault) -> Summary:
     with serve(publishers, faults=faults) as address:
-        asked = Asked(day, DATASETS, (2019,), address, is_invented=True)
+        asked = Asked(day, SMALL_DATASETS, (2019,), address, is_invented=True)
         return refresh(Storage(str(root)), asked, settings_of(root))
 
 
 def content(root: Path, day: date) -> str:
     """What a snapshot of the root as of this day is made of."""
     return content_of(state(Storage(str(root)), day), settings_of(root), is_invented=True)
-
-
-def figures(root: Path, version: str) -> list[tuple[object, ...]]:
-    """What is published of clusters, without what tells the bytes they came from."""
-    path = root / "snapshots" / version / "region_cluster" / "*.parquet"
-    with duckdb.connect() as connection:
-        return connection.sql(
-            f"""SELECT source, year, region_code, cluster_code, employment, employment_reported, location_quotient
-                FROM '{path}' ORDER BY ALL"""
-        ).fetchall()
 
 
 def assert_whole(root: Path) -> None:
@@ -94,17 +77,7 @@ def assert_whole(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Standing:
-    publishers = write_publishers(tmp_path_factory.mktemp("publishers"))
-    with (publishers / "index.csv").open(newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if KEPT.search(row["url"])]
-    with (publishers / "index.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    for row in rows:
-        if row["path"].endswith(".tsv"):
-            lines = (publishers / row["path"]).read_bytes().splitlines(keepends=True)
-            (publishers / row["path"]).write_bytes(b"".join(line for line in lines if COUNTRIES.match(line)))
+    publishers = small_publishers(tmp_path_factory.mktemp("publishers"))
     root = tmp_path_factory.mktemp("standing") / "root"
     assert run(publishers, root, FIRST).is_new
     return Standing(publishers, root, content(root, FIRST))
@@ -144,12 +117,12 @@ def test_an_empty_root_gets_what_is_right_or_nothing(fault: str, standing: Stand
     storage = Storage(str(root))
     started = time.monotonic()
     with serve(standing.publishers, faults=[Fault(fault)]) as address:
-        spoilt = ask_publishers(storage, Asked(FIRST, DATASETS, (2019,), address), settings_of(root))
+        spoilt = ask_publishers(storage, Asked(FIRST, SMALL_DATASETS, (2019,), address), settings_of(root))
     assert time.monotonic() - started < SECONDS
     assert "\n" not in spoilt.sentence()
     assert_whole(root)
     with serve(standing.publishers) as address:
-        honest = ask_publishers(storage, Asked(SECOND, DATASETS, (2019,), address), settings_of(root))
+        honest = ask_publishers(storage, Asked(SECOND, SMALL_DATASETS, (2019,), address), settings_of(root))
     assert not honest.stale and not honest.left_out
     if {copy.sha256 for copy in spoilt.files} <= {copy.sha256 for copy in state(Storage(str(standing.root)), FIRST)}:
         assert content(root, SECOND) == standing.content

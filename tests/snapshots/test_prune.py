@@ -14,6 +14,7 @@ from snapshot_samples import draft
 from etl.errors import UsageError
 from etl.prune import pin, pinned, plan_prune, prune, unpin
 from etl.publish import latest_version, publish, versions
+from etl.seal import sealed
 from etl.snapshots import open as open_snapshot
 from etl.storage import TEMPORARY_PREFIX, Storage
 from etl.verify import verify
@@ -149,11 +150,11 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next(folder_root: Stora
 
 def test_claims_without_a_version_go_when_they_are_old_or_passed(s3_root: Storage) -> None:
     publish(s3_root, draft("2026-01-01"))
-    s3_root.write("snapshots/2026-01-03/claim.json", b'{"content_id": "c", "claimed_at": "2020-01-01T00:00:00+00:00"}')
+    s3_root.write("snapshots/2026-01-03/claim.json", sealed({"claimed_at": "2020-01-01T00:00:00+00:00"}))
     s3_root.write("snapshots/2026-01-03/cluster/cluster.parquet", b"half")
     publish(s3_root, draft("2026-01-04", 2.0, previous="2026-01-01"))
     fresh = replace(draft("2026-01-05", 3.0, previous="2026-01-04"))
-    s3_root.write("snapshots/2026-01-05/claim.json", b'{"content_id": "c", "claimed_at": "2999-01-01T00:00:00+00:00"}')
+    s3_root.write("snapshots/2026-01-05/claim.json", sealed({"claimed_at": "2999-01-01T00:00:00+00:00"}))
     assert [one.path for one in plan_prune(s3_root).removals] == ["snapshots/2026-01-03/"]
     assert publish(s3_root, fresh).version == "2026-01-05.2"
     plan = plan_prune(s3_root)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import random
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,11 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from snapshot_samples import draft, parts_of, read_part, source_files
 
-from etl.archive import object_path
+from etl.archive import Outcome, object_path
+from etl.archive.log import RunLog
+from etl.cache import run_step
 from etl.diff import with_changes
 from etl.errors import UsageError
 from etl.publish import Draft, Manifest, Part, publish, read_manifest
 from etl.publish.versions import LATEST
+from etl.seal import sealed
+from etl.sources.base import Request
 from etl.storage import Storage
 from etl.verify import verify, verify_rebuild
 
@@ -74,6 +79,49 @@ def test_one_changed_byte_anywhere_is_named(tmp_path: Path) -> None:
         assert path in named and path in report.sentence(), (path, report.sentence())
         storage.write(path, before)
     assert verify(storage).is_sound
+
+
+def test_one_changed_byte_of_log_cache_or_refused_bytes_is_named(folder_root: Storage) -> None:
+    publish(folder_root, replace(draft("2026-01-01"), source_files=()))
+    copy = {"kind": "k", "content": "csv", "year": 2020, "sha256": "0" * 64, "bytes": 5}
+    log = RunLog(folder_root, "run", date(2026, 1, 1), {})
+    outcome = Outcome(Request("toys", "https://example.org/a", "k", "csv", 2020), "fetched", "2026-01-01", None)
+    log.write([replace(outcome, statement=copy)])
+    folder_root.write(f"archive/refused/toys/{hashlib.sha256(ORIGINAL).hexdigest()}", ORIGINAL)
+    rows = pa.table({"a": [1, 2]})
+    run_step(folder_root, "estimate", "toys", 2020, ["input"], lambda: ({"cells": rows}, ["a note"]))
+    assert verify(folder_root).is_sound
+    chance = random.Random(2)
+    paths = [path for path in folder_root.list("") if not path.startswith("snapshots")]
+    assert len(paths) == 4
+    for path in paths:
+        before = folder_root.read_bytes(path)
+        for _ in range(20):
+            flip(folder_root, path, chance.randrange(1_000_000))
+            assert path in {problem.path for problem in verify(folder_root, None).problems}
+            folder_root.write(path, before)
+
+
+def test_swapped_and_cut_files_are_named(published: Storage) -> None:
+    folder = "snapshots/2026-01-02"
+    pair = [f"{folder}/region_total/region_total-{year}.parquet" for year in (2016, 2017)]
+    one, other = (published.read_bytes(path) for path in pair)
+    published.write(pair[0], other)
+    published.write(pair[1], one)
+    published.write(f"{folder}/datapackage.json", published.read_bytes(f"{folder}/datapackage.json")[:-1])
+    found = {problem.path for problem in verify(published, ["2026-01-02"]).problems}
+    assert found == {*pair, f"{folder}/datapackage.json"}
+
+
+def test_a_claim_that_does_not_fit_is_named(s3_root: Storage) -> None:
+    publish(s3_root, replace(draft("2026-01-01"), source_files=()))
+    path = "snapshots/2026-01-01/claim.json"
+    before = s3_root.read_bytes(path)
+    for at in (30, 90, 200, len(before) - 3):
+        flip(s3_root, path, at)
+        assert [problem.path for problem in verify(s3_root).problems] == [path]
+    s3_root.write(path, sealed({"content_id": "other", "claimed_at": "2026-01-01T00:00:00+00:00"}))
+    assert "other content" in verify(s3_root).sentence()
 
 
 def test_versions_on_s3_are_verified_as_well(s3_root: Storage) -> None:
