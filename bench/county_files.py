@@ -1,12 +1,13 @@
-"""Made-up bulk files of County Business Patterns: an economy drawn at random, in the publisher's layout."""
+"""Invented bulk files of County Business Patterns: a drawn economy, in the publisher's layouts of all its years."""
 
 import csv
 import hashlib
 import io
-import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,104 +15,165 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from bench.economy import Cells, added_up, draw
 from etl import reference
 from etl.sources.base import ArchivedFile
 from etl.sources.census_cbp import CensusCbp
 from etl.sources.census_disclosure import RANGES
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "estimate"))
-from synthetic import CLASSES, economy
-
-SCHEMES = {"us": "us_nation", "st": "us_state", "co": "us_county"}
 COUNTIES = 3143
+INDUSTRIES = 978
 ESTABLISHMENTS = 7_000_000
+CLASS_HEADS = (
+    *("n5_9", "n10_19", "n20_49", "n50_99", "n100_249", "n250_499", "n500_999"),
+    *("n1000", "n1000_1", "n1000_2", "n1000_3", "n1000_4"),
+)
+CONTENT_TYPES = {"zip": "application/zip", "csv": "text/csv", "tsv": "text/tab-separated-values"}
 
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """A reference year and how it withholds: by range letters (to 2016), or by leaving small cells out."""
+    """Years that share codes and layout: range letters (to 2016), noise flags (from 2007), small cells left out."""
 
-    year: int
+    years: Sequence[int]
     naics_vintage: int
-    county_vintage: int
-    drops: bool
+    county_list: int
+    has_letters: bool = True
+    has_noise: bool = True
+
+    @property
+    def year(self) -> int:
+        """The year whose files are written; those of the others are made from them."""
+        return self.years[0]
 
 
-LETTERS = Era(2012, 2012, 2013, drops=False)
-DROPPED = Era(2019, 2017, 2020, drops=True)
+LETTERS = Era(range(2012, 2017), 2012, 2013)
+DROPPED = Era(range(2018, 2022), 2017, 2020, has_letters=False)
+ERAS = (
+    Era(range(1998, 2001), 1997, 1998, has_noise=False),
+    Era(range(2001, 2003), 1997, 2001, has_noise=False),
+    Era(range(2003, 2007), 2002, 2001, has_noise=False),
+    Era(range(2007, 2008), 2002, 2001),
+    Era(range(2008, 2012), 2007, 2008),
+    LETTERS,
+    Era(range(2017, 2018), 2017, 2020, has_letters=False),
+    DROPPED,
+    Era(range(2022, 2024), 2017, 2022, has_letters=False),
+)
 
 
-def write_files(folder: Path, era: Era, counties: int = COUNTIES, industries: int = 978) -> int:
-    """Write the national, state and county file of a year into `folder` and return the cells in them."""
-    names = sorted(reference.counties(era.county_vintage))
-    chosen = [names[at] for at in np.linspace(0, len(names) - 1, min(counties, len(names))).astype(int)]
-    made = economy(
-        ESTABLISHMENTS * len(chosen) // COUNTIES,
-        len(chosen),
-        industries,
-        year=era.year,
-        dropped=era.drops,
-        naics_vintage=era.naics_vintage,
-        county_codes=chosen,
-    )
+def economy(counties: int = COUNTIES, industries: int = INDUSTRIES) -> Cells:
+    """The invented establishments behind all files, as many a county as there are."""
+    return draw(counties, industries, ESTABLISHMENTS * counties // COUNTIES)
+
+
+def write_files(folder: Path, era: Era, leaves: Cells) -> int:
+    """Write the national, state and county file of the era's first year into `folder`; return the cells in them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, scheme in SCHEMES.items():
-        rows = made.cells.filter(pc.equal(made.cells["region_scheme"], scheme))
-        name = f"cbp{era.year % 100:02d}{kind}"
+    rng = np.random.default_rng(era.naics_vintage)
+    industries, counties = int(leaves.industry.max()) + 1, int(leaves.region.max()) + 1
+    codes = sorted(rng.choice(sorted(reference.naics_codes(era.naics_vintage)), industries, replace=False).tolist())
+    listed = sorted(reference.counties(era.county_list))
+    names = [listed[at] for at in np.linspace(0, len(listed) - 1, counties).astype(int)]
+    written = 0
+    for file in files_of(folder, era.year):
+        regions, region_of = np.unique(_regions(names, file.kind), return_inverse=True)
+        cells, spelled = added_up(leaves, region_of, codes)
+        rows = bulk_rows(cells, regions.tolist(), spelled, file.kind, era)
+        written += rows.num_rows
         text = io.BytesIO()
-        pcsv.write_csv(bulk_rows(rows, kind, era), text, pcsv.WriteOptions(quoting_style="all_valid"))
-        with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.writestr(f"{name}.txt", text.getvalue())
-    return int(made.cells.num_rows)
+        pcsv.write_csv(rows, text, pcsv.WriteOptions(quoting_style="all_valid"))
+        if file.content == "csv":
+            file.path.write_bytes(text.getvalue())
+            continue
+        with zipfile.ZipFile(file.path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr(f"{Path(file.url).stem}.txt", text.getbuffer())
+    return written
 
 
-def bulk_rows(cells: pa.Table, kind: str, era: Era) -> pa.Table:
-    """The lines of one bulk file, as the publisher has them."""
-    region = cells["region_code"].cast(pa.string())
+def write_years(folder: Path, years: Iterable[int], leaves: Cells) -> list[ArchivedFile]:
+    """Write the files of many years: one economy, in the codes and the layout of each year."""
+    eras = {era: [year for year in era.years if year in set(years)] for era in ERAS}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(partial(write_files, folder, leaves=leaves), [era for era, asked in eras.items() if asked]))
+    made = []
+    for era, asked in eras.items():
+        for year in asked:
+            made += files_of(folder, year)
+            for first, file in zip(files_of(folder, era.year), files_of(folder, year), strict=True):
+                if year != era.year:
+                    _for_another_year(first.path, file.path, year)
+    return made
+
+
+def _for_another_year(first: Path, path: Path, year: int) -> None:
+    """The same figures for another year in other bytes: guards refuse the same bytes for two years."""
+    if path.suffix == ".zip":
+        path.write_bytes(first.read_bytes())
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("note.txt", f"invented figures of {year}")
+        return
+    head, *lines = first.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([head, *lines[year % 100 :], *lines[: year % 100]]))
+
+
+def _regions(counties: Sequence[str], kind: str) -> list[str]:
+    return [{"us": "98", "st": county[:2], "co": county}[kind] for county in counties]
+
+
+def bulk_rows(cells: Cells, regions: Sequence[str], codes: Sequence[str], kind: str, era: Era) -> pa.Table:
+    """The lines of one bulk file, as the publisher has them.
+
+    Withheld, or left out, are cells of less than three establishments; withheld too are those in which one has four
+    fifths of the employees, and some more that would give others away.
+    """
+    is_total = np.array([code == "00" for code in codes])[cells.industry]
+    is_small = (cells.establishments < 3) & ~is_total
+    is_withheld = is_small | (cells.largest >= 0.8 * cells.employment)
+    is_withheld |= np.random.default_rng(era.year).random(is_small.size) < 0.09
+    is_withheld &= ~is_total & era.has_letters
+    kept = np.flatnonzero(~is_small | era.has_letters)
+    place = pa.array(regions).take(pa.array(cells.region[kept]))
     places = {
-        "us": {"uscode": pa.array(["98"] * cells.num_rows)},
-        "st": {"fipstate": region},
-        "co": {"fipstate": pc.utf8_slice_codeunits(region, 0, 2), "fipscty": pc.utf8_slice_codeunits(region, 2, 5)},
+        "us": {"uscode": place},
+        "st": {"fipstate": place},
+        "co": {"fipstate": pc.utf8_slice_codeunits(place, 0, 2), "fipscty": pc.utf8_slice_codeunits(place, 2, 5)},
     }
-    code = cells["industry_code"].cast(pa.string())
-    is_short = pc.less_equal(pc.utf8_length(code), 2)
-    dashed = pc.utf8_rpad(pc.if_else(pc.equal(code, "00"), "", code), 6, "-")
-    columns = {**places[kind], "naics": pc.if_else(is_short, dashed, pc.utf8_rpad(code, 6, "/"))}
+    columns = {**places[kind], "naics": pa.array([_filled(code) for code in codes]).take(pa.array(cells.industry[kept]))}
     if kind != "co":
-        columns["lfo"] = pa.array(["-"] * cells.num_rows)
-    is_withheld = pc.is_null(cells["employment"])
-    if not era.drops:
-        starts = np.array([low for low, _ in RANGES.values()])
-        at = np.searchsorted(starts, cells["employment_low"].to_numpy(), side="right") - 1
-        columns["empflag"] = pc.if_else(is_withheld, pa.array(np.array(list(RANGES))[at]), "")
-    for name, figures in (
-        ("emp", cells["employment"]),
-        ("qp1", pc.divide(cells["payroll"], 4000)),
-        ("ap", pc.divide(cells["payroll"], 1000)),
-    ):
-        columns[f"{name}_nf"] = pc.if_else(is_withheld, "D", "G")
-        columns[name] = pc.round(pc.fill_null(figures, 0)).cast(pa.int64())
-    columns["est"] = cells["establishments"].cast(pa.int64())
-    heads = ["n<5" if era.drops else "n1_4", *(f"n{name}" for name in CLASSES[1:8]), "n1000"]
-    heads += [f"n1000_{number}" for number in range(1, 5)]
-    sizes = [*CLASSES[:8], "1000", *CLASSES[8:]]
-    columns |= {head: cells[f"establishments_{name}"] for head, name in zip(heads, sizes, strict=True)}
-    return pa.table(columns)
+        columns["lfo"] = pa.array(["-"] * kept.size)
+    withheld, employment = is_withheld[kept], cells.employment[kept]
+    if era.has_letters:
+        letter = np.searchsorted([low for low, _ in RANGES.values()], employment, side="right") - 1
+        columns["empflag"] = pa.array([*RANGES, ""]).take(pa.array(np.where(withheld, letter, len(RANGES))))
+    pay = employment * (30_000 + 40 * (cells.industry[kept] % 997)) / 1000
+    for name, figures in (("emp", employment), ("qp1", pay / 4), ("ap", pay)):
+        if era.has_noise:
+            columns[f"{name}_nf"] = pa.array(["G", "D"]).take(pa.array(withheld.astype(np.int8)))
+        columns[name] = pa.array(np.where(withheld, 0, np.round(figures)).astype(np.int64))
+    columns["est"] = pa.array(cells.establishments[kept].astype(np.int64))
+    classes = [*cells.classes[:8], cells.classes[8:].sum(axis=0), *cells.classes[8:]]
+    heads = ("n1_4" if era.has_letters else "n<5", *CLASS_HEADS)
+    return pa.table(columns | {head: pa.array(counts[kept]) for head, counts in zip(heads, classes, strict=True)})
 
 
-def archived(folder: Path, era: Era, year: int | None = None) -> list[ArchivedFile]:
-    """The files of `write_files` as the archive hands them out, for `year` where it is another than the era's."""
-    files = []
-    for request in CensusCbp().requests([year or era.year]):
-        path = folder / f"cbp{era.year % 100:02d}{request.kind}.zip"
-        if request.kind in SCHEMES:
-            size = path.stat().st_size
-            files.append(
+def _filled(code: str) -> str:
+    return "------" if code == "00" else code.ljust(6, "-" if len(code) == 2 else "/")
+
+
+def files_of(folder: Path, year: int) -> list[ArchivedFile]:
+    """The national, state and county file of a year in `folder`, as the archive hands them out."""
+    found = []
+    for request in CensusCbp().requests([year]):
+        if request.kind != "msa":
+            path = folder / request.url.rsplit("/", 1)[1]
+            size = path.stat().st_size if path.exists() else 0
+            found.append(
                 ArchivedFile(
                     request.dataset, request.url, request.kind, request.content, request.year, "0" * 64, size, path
                 )
             )
-    return files
+    return found
 
 
 def write_index(folder: Path, files: Iterable[ArchivedFile]) -> Path:
@@ -120,8 +182,8 @@ def write_index(folder: Path, files: Iterable[ArchivedFile]) -> Path:
         rows = csv.writer(index)
         rows.writerow(["url", "path", "content_type", "gzipped", "bytes", "sha256", "origin", "note"])
         for file in files:
-            digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
-            rows.writerow(
-                [file.url, file.path.name, "application/zip", 0, file.bytes, digest, "invented", "invented figures"]
-            )
+            body = file.path.read_bytes()
+            kind, digest = CONTENT_TYPES[file.content], hashlib.sha256(body).hexdigest()
+            is_gzipped = int(file.path.suffix == ".gz")
+            rows.writerow([file.url, file.path.name, kind, is_gzipped, len(body), digest, "invented", "invented figures"])
     return folder
