@@ -102,19 +102,19 @@ def write_years(folder: Path, years: Iterable[int], leaves: Cells) -> list[Archi
             made += files_of(folder, year)
             for first, file in zip(files_of(folder, era.year), files_of(folder, year), strict=True):
                 if year != era.year:
-                    _for_another_year(first.path, file.path, year)
+                    _for_another_year(first.path, file.path, year - era.year)
     return made
 
 
-def _for_another_year(first: Path, path: Path, year: int) -> None:
+def _for_another_year(first: Path, path: Path, later: int) -> None:
     """The same figures for another year in other bytes: guards refuse the same bytes for two years."""
     if path.suffix == ".zip":
         path.write_bytes(first.read_bytes())
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr("note.txt", f"invented figures of {year}")
+            archive.writestr("note.txt", f"invented figures, those of {later} years before")
         return
     head, *lines = first.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([head, *lines[year % 100 :], *lines[: year % 100]]))
+    path.write_bytes(b"".join([head, *lines[later:], *lines[:later]]))
 
 
 def _regions(counties: Sequence[str], kind: str) -> list[str]:

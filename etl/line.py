@@ -221,27 +221,36 @@ def _inputs(unit: SourceYear, structures: Sequence[Built]) -> list[str]:
 def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -> tuple[dict[str, pa.Table], list[str]]:
     """Read the publisher's files; for a source of the facts also complete what is withheld."""
     parsed = SOURCES[unit.source].parse([open_archived(storage, file) for file in unit.files], unit.year)
-    tables = dict(parsed.tables)
+    tables, notes = dict(parsed.tables), parsed.notes
     if unit.source in PORTALS:
         tables["region_keys"] = region_keys(tables.values())
     if unit.source not in FACTS or "region_industry" not in tables:
-        return tables, parsed.notes
+        return tables, notes
     if unit.source in UNWITHHELD:
-        cells = contract("region_industry").conform(tables["region_industry"])
-        return tables | {"region_industry": cells, "region_keys": region_keys([cells])}, parsed.notes
+        cells = _published_cells(tables["region_industry"])
+        return tables | {"region_industry": cells, "region_keys": region_keys([cells])}, notes
     known = [read_cached(storage, table) for one in structures if (table := one.table("region_industry"))]
     printed = tables.pop("region_industry").unify_dictionaries()
+    # A county year is large: each of its forms is let go as soon as the next one is there.
+    del parsed
     estimated = estimate(printed, structures=known)
     require_printed_figures_kept(printed, estimated.cells, unit.name)
-    published = contract("region_industry").column_names
-    cells = estimated.cells.select([name for name in published if name in estimated.cells.column_names])
+    del printed
     tables |= {
-        "region_industry": contract("region_industry").conform(cells),
-        "region_keys": region_keys([cells]),
+        "region_industry": _published_cells(estimated.cells),
+        "region_keys": region_keys([estimated.cells]),
         "estimate_quality": estimated.quality,
         "contradiction": estimated.contradictions,
     }
-    return tables, parsed.notes + estimated.notes
+    return tables, notes + estimated.notes
+
+
+def _published_cells(cells: pa.Table) -> pa.Table:
+    """The cells in the columns of their contract; codes stay dictionary-encoded up to the published file."""
+    published = contract("region_industry").column_names
+    return contract("region_industry").conform(
+        cells.select([name for name in published if name in cells.column_names]), keeps_dictionaries=True
+    )
 
 
 def region_keys(tables: Iterable[pa.Table]) -> pa.Table:

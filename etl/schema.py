@@ -81,27 +81,31 @@ class Contract(BaseModel):
         """The table without rows."""
         return self.arrow_schema.empty_table()
 
-    def conform(self, table: pa.Table) -> pa.Table:
+    def conform(self, table: pa.Table, *, keeps_dictionaries: bool = False) -> pa.Table:
         """Bring `table` into the contract: its columns in order and type, sorted by key, absent columns null.
 
-        Raises DataError for a column the contract does not know, and for a null where none may be.
+        `keeps_dictionaries`: strings that come dictionary-encoded stay so, which is how large tables travel between
+        steps. Raises DataError for a column the contract does not know, and for a null where none may be.
         """
         unknown = sorted(set(table.column_names) - set(self.column_names))
         if unknown:
             raise DataError(f"table {self.name}: columns not in its contract: {', '.join(unknown)}")
-        arrays = [_column_as(table, column, self.name) for column in self.columns]
-        return sort_rows(pa.table(arrays, schema=self.arrow_schema), self.key)
+        arrays = [_column_as(table, column, self.name, keeps_dictionaries) for column in self.columns]
+        fields = [column.field.with_type(values.type) for column, values in zip(self.columns, arrays, strict=True)]
+        return sort_rows(pa.table(arrays, schema=pa.schema(fields)), self.key)
 
 
-def _column_as(table: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
+def _column_as(table: pa.Table, column: Column, table_name: str, keeps_dictionaries: bool) -> pa.ChunkedArray:
     kind = ARROW_TYPES[column.type]
     if column.name not in table.column_names:
         values = pa.chunked_array([pa.nulls(table.num_rows, kind)])
     else:
         values = table.column(column.name)
-        if pa.types.is_dictionary(values.type):
-            values = pc.cast(values, values.type.value_type)
-        values = pc.cast(values, kind)
+        is_kept = keeps_dictionaries and pa.types.is_dictionary(values.type) and values.type.value_type == kind
+        if not is_kept:
+            if pa.types.is_dictionary(values.type):
+                values = pc.cast(values, values.type.value_type)
+            values = pc.cast(values, kind)
     if not column.nullable and values.null_count:
         raise DataError(f"table {table_name}: {values.null_count} rows have no {column.name}")
     return values
@@ -129,15 +133,20 @@ def sort_rows(table: pa.Table, names: Sequence[str]) -> pa.Table:
 def _ranks(column: pa.ChunkedArray) -> tuple[np.ndarray, int]:
     """Position of each value among the sorted distinct values; nulls come first."""
     if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        encoded = column.unify_dictionaries().combine_chunks()
+    else:
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)
     values = encoded.dictionary
-    rank = np.empty(len(values), np.int64)
+    # One more place at the end for rows without an index: before all values.
+    rank = np.empty(len(values) + 1, np.int64)
+    rank[-1] = -1
     by_value = pc.array_sort_indices(values, null_placement="at_start").to_numpy()
     rank[by_value] = np.arange(len(values))
-    return rank[encoded.indices.to_numpy(zero_copy_only=False)], len(values)
+    if not encoded.indices.null_count:
+        return rank[encoded.indices.to_numpy(zero_copy_only=False)], len(values)
+    return rank[pc.fill_null(encoded.indices, len(values)).to_numpy()] + 1, len(values) + 1
 
 
 @cache

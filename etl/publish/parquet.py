@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from etl.cells import plain
 from etl.errors import DataError
 from etl.schema import Contract
 
 #: Rows of a row group. One county of one year lies in one group, and the footers of all years still read in
 #: milliseconds; larger groups read more than is asked for, smaller ones cost more footer than they save.
 ROW_GROUP_ROWS = 32_768
+
+#: Row groups in which is looked how often figures repeat.
+GROUPS_LOOKED_AT = 4
 
 #: Units of figures that are worked out of others. In tables of facts they are written to 31 bits after the leading one,
 #: an error of 2.3e-10 at most: what is cut off is noise, and was a fifth of every file. Counts and amounts stay exact.
@@ -47,24 +52,36 @@ def parquet_bytes(table: pa.Table, contract: Contract, *, inputs_id: str, source
     between two snapshots with the same content. Raises DataError for rows against the contract, and for NaN, which
     readers take for a value: a missing figure is null.
     """
-    rows = contract.conform(table).combine_chunks()
-    for field in rows.schema:
-        if pa.types.is_floating(field.type) and pc.any(pc.is_nan(rows[field.name])).as_py():
-            raise DataError(f"table {contract.name}: {field.name} holds NaN; a missing figure must be null")
-    rows = _with_rounded_ratios(rows, contract).combine_chunks()
-    spread = _spread_columns(rows)
+    rows = contract.conform(table, keeps_dictionaries=True)
+    groups = [rows.slice(start, ROW_GROUP_ROWS) for start in range(0, max(rows.num_rows, 1), ROW_GROUP_ROWS)]
+    spread = _spread_columns(groups)
+    rounded = _rounded_columns(contract)
+    described = contract.arrow_schema.with_metadata({METADATA_KEY: _about(rows, contract, inputs_id, sources)})
     sink = io.BytesIO()
-    pq.write_table(
-        rows.replace_schema_metadata({METADATA_KEY: _about(rows, contract, inputs_id, sources)}),
+    with pq.ParquetWriter(
         sink,
+        described,
         compression="zstd",
-        row_group_size=ROW_GROUP_ROWS,
         use_dictionary=[name for name in rows.column_names if name not in spread],
         column_encoding=dict.fromkeys(spread, "BYTE_STREAM_SPLIT"),
         write_statistics=True,
         version="2.6",
-    )
+    ) as writer:
+        # One row group after the other: only one of them is ever held as it is written.
+        for group in groups:
+            whole = pa.Table.from_arrays(plain(group).combine_chunks().columns, schema=described)
+            _refuse_nan(whole, contract)
+            for name in rounded:
+                at = described.get_field_index(name)
+                whole = whole.set_column(at, described.field(at), _rounded(whole.column(at)))
+            writer.write_table(whole, ROW_GROUP_ROWS)
     return sink.getvalue()
+
+
+def _refuse_nan(rows: pa.Table, contract: Contract) -> None:
+    for field in rows.schema:
+        if pa.types.is_floating(field.type) and pc.any(pc.is_nan(rows[field.name])).as_py():
+            raise DataError(f"table {contract.name}: {field.name} holds NaN; a missing figure must be null")
 
 
 def about(data: pq.FileMetaData) -> dict[str, Any]:
@@ -76,15 +93,16 @@ def about(data: pq.FileMetaData) -> dict[str, Any]:
     return described
 
 
-def _with_rounded_ratios(rows: pa.Table, contract: Contract) -> pa.Table:
-    """Round ratios and bands of estimates; what a portal published stays as it is."""
+def _rounded_columns(contract: Contract) -> list[str]:
+    """Ratios and bands of estimates are rounded; what a portal published stays as it is."""
     if contract.partition is None or "portal" in contract.key:
-        return rows
-    for at, column in enumerate(contract.columns):
-        is_band = column.unit == "persons" and "_band_" in column.name
-        if column.type == "double" and (column.unit in RATIO_UNITS or is_band):
-            rows = rows.set_column(at, rows.schema.field(at), _rounded(rows[column.name]))
-    return rows
+        return []
+    return [
+        column.name
+        for column in contract.columns
+        if column.type == "double"
+        and (column.unit in RATIO_UNITS or (column.unit == "persons" and "_band_" in column.name))
+    ]
 
 
 def _rounded(column: pa.ChunkedArray) -> pa.Array:
@@ -94,14 +112,18 @@ def _rounded(column: pa.ChunkedArray) -> pa.Array:
     return pa.array(bits.view(np.float64), mask=pc.is_null(column).to_numpy())
 
 
-def _spread_columns(rows: pa.Table) -> list[str]:
-    """Return the columns of doubles that hardly repeat: split into bytes they are smaller than with a dictionary."""
+def _spread_columns(groups: Sequence[pa.Table]) -> list[str]:
+    """Columns of doubles that hardly repeat within a row group: split into bytes they are smaller than with a
+    dictionary. A few groups, evenly apart, tell.
+    """
+    looked_at = [groups[at] for at in np.unique(np.linspace(0, len(groups) - 1, GROUPS_LOOKED_AT).astype(int))]
     spread = []
-    for field in rows.schema:
-        values = rows[field.name]
-        filled = rows.num_rows - values.null_count
-        if pa.types.is_floating(field.type) and pc.count_distinct(values).as_py() > filled / 2:
-            spread.append(field.name)
+    for field in groups[0].schema:
+        if pa.types.is_floating(field.type):
+            columns = [group[field.name] for group in looked_at]
+            filled = sum(len(column) - column.null_count for column in columns)
+            if sum(pc.count_distinct(column).as_py() for column in columns) > filled / 2:
+                spread.append(field.name)
     return spread
 
 
