@@ -125,6 +125,8 @@ def run_step(
         path = f"{base}.{name}.parquet"
         storage.write(path, data)
         kept[name] = CachedTable(path, hashlib.sha256(data).hexdigest(), len(data), table.num_rows)
+    del tables
+    release_memory()
     result = StepResult(step, dataset, year, key, kept, notes)
     note = {
         "step": step,
@@ -136,6 +138,11 @@ def run_step(
     }
     storage.write(f"{base}.json", sealed(note))
     return result
+
+
+def release_memory() -> None:
+    """Give what was let go back to the system, whoever asked for it: the next step begins small."""
+    pa.default_memory_pool().release_unused()
 
 
 def _place(step: str, dataset: str, year: int | None, key: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 import pyarrow as pa
 
 from etl.archive import Archived, open_archived
-from etl.cache import CachedTable, StepResult, find_step, read_cached, run_step
+from etl.cache import CachedTable, StepResult, find_step, read_cached, release_memory, run_step
 from etl.cells import concat, plain
 from etl.conservation import require_leaves_placed, require_printed_figures_kept
 from etl.estimate import estimate
@@ -23,6 +23,9 @@ from etl.reference import source_table
 from etl.schema import contract, contracts, sort_rows
 from etl.sources import DATASETS, SOURCES
 from etl.storage import Storage
+
+# Arrow's own allocator keeps what is let go: over 150 MiB a county year that the system's hands to the next array.
+pa.set_memory_pool(pa.system_memory_pool())
 
 #: Sources of the facts: their cells are estimated, brought to clusters, measured and published.
 FACTS = ("bls_qcew", "census_cbp", "eurostat_sbs", "eurostat_sbs_ebs", "fr_urssaf", "uk_bres")
@@ -233,9 +236,11 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
     printed = tables.pop("region_industry").unify_dictionaries()
     # A county year is large: each of its forms is let go as soon as the next one is there.
     del parsed
+    release_memory()
     estimated = estimate(printed, structures=known)
     require_printed_figures_kept(printed, estimated.cells, unit.name)
     del printed
+    release_memory()
     tables |= {
         "region_industry": _published_cells(estimated.cells),
         "region_keys": region_keys([estimated.cells]),
