@@ -73,8 +73,7 @@ def write_files(folder: Path, era: Era, leaves: Cells) -> int:
     rng = np.random.default_rng(era.naics_vintage)
     industries, counties = int(leaves.industry.max()) + 1, int(leaves.region.max()) + 1
     codes = sorted(rng.choice(sorted(reference.naics_codes(era.naics_vintage)), industries, replace=False).tolist())
-    listed = sorted(reference.counties(era.county_list))
-    names = [listed[at] for at in np.linspace(0, len(listed) - 1, counties).astype(int)]
+    names = _counties(era.county_list, counties)
     written = 0
     for file in files_of(folder, era.year):
         regions, region_of = np.unique(_regions(names, file.kind), return_inverse=True)
@@ -117,6 +116,17 @@ def _for_another_year(first: Path, path: Path, later: int) -> None:
     path.write_bytes(b"".join([head, *lines[later:], *lines[:later]]))
 
 
+def _counties(year: int, count: int) -> list[str]:
+    """So many counties of a list, of every state where there are enough of them."""
+    listed = sorted(reference.counties(year))
+    firsts = [code for at, code in enumerate(listed) if at == 0 or code[:2] != listed[at - 1][:2]]
+    if count < len(firsts):
+        return [listed[at] for at in np.linspace(0, len(listed) - 1, count).astype(int)]
+    others = sorted(set(listed) - set(firsts))
+    spread = np.linspace(0, len(others) - 1, count - len(firsts)).astype(int) if count > len(firsts) else []
+    return sorted([*firsts, *(others[at] for at in spread)])
+
+
 def _regions(counties: Sequence[str], kind: str) -> list[str]:
     return [{"us": "98", "st": county[:2], "co": county}[kind] for county in counties]
 
@@ -124,22 +134,25 @@ def _regions(counties: Sequence[str], kind: str) -> list[str]:
 def bulk_rows(cells: Cells, regions: Sequence[str], codes: Sequence[str], kind: str, era: Era) -> pa.Table:
     """The lines of one bulk file, as the publisher has them.
 
-    Withheld, or left out, are cells of less than three establishments; withheld too are those in which one has four
-    fifths of the employees, and some more that would give others away.
+    Withheld are cells of less than three establishments, those in which one has four fifths of the employees, and some
+    more that would give others away; where there are no letters, counties leave out the first of these.
     """
     is_total = np.array([code == "00" for code in codes])[cells.industry]
     is_small = (cells.establishments < 3) & ~is_total
     is_withheld = is_small | (cells.largest >= 0.8 * cells.employment)
     is_withheld |= np.random.default_rng(era.year).random(is_small.size) < 0.09
     is_withheld &= ~is_total & era.has_letters
-    kept = np.flatnonzero(~is_small | era.has_letters)
+    kept = np.flatnonzero(~is_small | era.has_letters | (kind != "co"))
     place = pa.array(regions).take(pa.array(cells.region[kept]))
     places = {
         "us": {"uscode": place},
         "st": {"fipstate": place},
         "co": {"fipstate": pc.utf8_slice_codeunits(place, 0, 2), "fipscty": pc.utf8_slice_codeunits(place, 2, 5)},
     }
-    columns = {**places[kind], "naics": pa.array([_filled(code) for code in codes]).take(pa.array(cells.industry[kept]))}
+    columns = {
+        **places[kind],
+        "naics": pa.array([_filled(code) for code in codes]).take(pa.array(cells.industry[kept])),
+    }
     if kind != "co":
         columns["lfo"] = pa.array(["-"] * kept.size)
     withheld, employment = is_withheld[kept], cells.employment[kept]
@@ -185,5 +198,7 @@ def write_index(folder: Path, files: Iterable[ArchivedFile]) -> Path:
             body = file.path.read_bytes()
             kind, digest = CONTENT_TYPES[file.content], hashlib.sha256(body).hexdigest()
             is_gzipped = int(file.path.suffix == ".gz")
-            rows.writerow([file.url, file.path.name, kind, is_gzipped, len(body), digest, "invented", "invented figures"])
+            rows.writerow(
+                [file.url, file.path.name, kind, is_gzipped, len(body), digest, "invented", "invented figures"]
+            )
     return folder

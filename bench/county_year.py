@@ -1,6 +1,5 @@
 """One county year at real size: stage by stage, beside the physical limit, the gate, and what others would write."""
 
-import io
 import time
 from pathlib import Path
 
@@ -9,54 +8,60 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bench.county_files import DROPPED, LETTERS, Era, archived
+from bench.bare import bare_rewrite_of
+from bench.county_files import DROPPED, LETTERS, Era, files_of
 from bench.measured import Clock, Row, cpu_seconds, peak_mib
 from etl import reference
+from etl.cache import release_memory
 from etl.cells import codes
 from etl.estimate import estimate
 from etl.harmonise import cluster_table, harmonise
 from etl.harmonise.vintages import naics2017_to_nace2
-from etl.line import region_keys, write_published
+from etl.line import published_cells, region_keys, write_published
 from etl.measure import Rules, measure_common, measure_year
 from etl.partners import region_partner
 from etl.schema import contract, contracts
 from etl.sources.census_cbp import CensusCbp
 
-SORTED_BY = [(name, "ascending") for name in ("region_scheme", "region_code", "industry_code")]
-ERAS = {"letters": LETTERS, "dropped": DROPPED}
-NAMES = {"letters": "county year, range letters (2012)", "dropped": "county year, small cells dropped (2019)"}
+YEARS_MEASURED = {"letters": LETTERS, "dropped": DROPPED}
+NAMES = {"letters": "county year, range letters (2012)", "dropped": "county year, small cells dropped (2018)"}
 MEMORY_MIB = 1280
 
 
 def county_year(folder: Path, era_name: str) -> list[Row]:
-    """Parse, estimate, harmonise, measure and write the three files of a year; the tables are left for the gate."""
-    era = ERAS[era_name]
-    files = archived(folder, era)
+    """Parse, estimate, harmonise, measure and write the three files of a year; the tables are left for the gate.
+
+    What is let go between the steps is what `etl.line` lets go.
+    """
+    era = YEARS_MEASURED[era_name]
     clock = Clock(NAMES[era_name])
     with clock.stage("parse", 2) as parse:
-        parsed = CensusCbp().parse(files, era.year).tables["region_industry"]
-    parse.rows = parsed.num_rows
+        parsed = CensusCbp().parse(files_of(folder, era.year), era.year).tables["region_industry"]
+    parse.rows = read = parsed.num_rows
+    release_memory()
     with clock.stage("estimate", 6) as row:
         cells = estimate(parsed.unify_dictionaries()).cells
+        del parsed
+        cells = published_cells(cells)
     row.rows = cells.num_rows
+    release_memory()
     with clock.stage("harmonise", 1) as row:
         done = harmonise(cells, era.year)
     row.rows = done.region_cluster.num_rows
     with clock.stage("measure") as row:
         tables = _measured(done.region_cluster, done.coverage, cells, era)
     row.rows = sum(table.num_rows for table in tables.values())
+    release_memory()
     with clock.stage("write") as row:
-        tables["region_industry"] = contract("region_industry").conform(
-            cells.select([name for name in contract("region_industry").column_names if name in cells.column_names])
-        )
+        tables["region_industry"] = cells
         for name, table in tables.items():
             (folder / f"{era_name}.{name}.parquet").write_bytes(write_published(name, table, "0" * 64))
     row.rows = sum(table.num_rows for table in tables.values())
     pq.write_table(reference.regions(region_keys([cells, done.region_cluster])), folder / f"{era_name}.context.parquet")
     total = clock.total("all of it", 12)
-    total.rows = parsed.num_rows
-    memory = Row(total.workload, "peak memory", peak_mib=peak_mib(), budget=f"{MEMORY_MIB} MiB")
-    memory.holds = peak_mib() <= MEMORY_MIB
+    total.rows = read
+    memory = Row(total.workload, "peak memory", peak_mib=peak_mib())
+    memory.against_memory(MEMORY_MIB)
     return [*clock.lines, memory]
 
 
@@ -73,13 +78,8 @@ def _measured(clusters: pa.Table, coverage: pa.Table, cells: pa.Table, era: Era)
 
 def bare_rewrite(folder: Path, era_name: str) -> list[Row]:
     """The physical limit: read the same cells from Parquet, sort them by their key, write them again."""
-    stored = folder / f"{era_name}.region_industry.parquet"
-    clock = Clock(NAMES[era_name])
-    with clock.stage("bare pyarrow read, sort, write") as row:
-        table = pq.read_table(stored)
-        pq.write_table(table.take(pc.sort_indices(table, SORTED_BY)), io.BytesIO(), compression="zstd")
-    row.rows = table.num_rows
-    return clock.lines
+    rows, seconds = bare_rewrite_of([folder / f"{era_name}.region_industry.parquet"])
+    return [Row(NAMES[era_name], "bare pyarrow", cpu_seconds=seconds, rows=rows)]
 
 
 def gate(folder: Path, era_name: str) -> list[Row]:
@@ -97,7 +97,7 @@ def gate(folder: Path, era_name: str) -> list[Row]:
             "source": reference.source_table(),
             "contradiction": contract("contradiction").empty(),
         }
-        report = validate(tables, year=ERAS[era_name].year, context=context)
+        report = validate(tables, year=YEARS_MEASURED[era_name].year, context=context)
     row.rows = sum(table.num_rows for table in tables.values())
     row.stage += f"; {report.executed} expectations, {len(report.failures('critical'))} failed"
     row.cpu_seconds = round(cpu_seconds() - before, 3)
@@ -115,32 +115,32 @@ def filled(cells: pa.Table) -> pa.Table:
 
 def ours_without_estimates(folder: Path, era: Era) -> pa.Table:
     """What the peers do, by our own steps: read nation and counties, fill, bring to clusters, measure."""
-    files = [file for file in archived(folder, era) if file.kind != "st"]
+    files = [file for file in files_of(folder, era.year) if file.kind != "st"]
     done = harmonise(filled(CensusCbp().parse(files, era.year).tables["region_industry"]), era.year)
     return measure_year({"census_cbp": done.region_cluster}, year=era.year, rules=Rules())["region_cluster"]
 
 
-def same_as_ours(folder: Path, era_name: str) -> list[Row]:
-    """Parse, map, sum and quotient without estimates, as the peers do it."""
-    era = ERAS[era_name]
-    clock = Clock("without estimates")
-    with clock.stage(f"parse, map, sum, quotient ({era.year})") as row:
+def same_as_peers(folder: Path, era_name: str) -> list[Row]:
+    """From the national and the county file to `region_cluster`, without estimates: what the peers do too."""
+    era = YEARS_MEASURED[era_name]
+    clock = Clock("same work as the peers")
+    with clock.stage(f"files to clusters, areas, quotients, ranks and ledger ({era.year})") as row:
         row.rows = ours_without_estimates(folder, era).num_rows
     return clock.lines
 
 
-def notebook(folder: Path, era_name: str, peer: str) -> list[Row]:
+def peer(folder: Path, era_name: str, name: str) -> list[Row]:
     """The same by a peer; the caller puts its CPU time beside ours."""
     from bench import peers
 
-    era = ERAS[era_name]
+    era = YEARS_MEASURED[era_name]
+    peers.links(era)
     clock = Clock("peer")
-    with clock.stage(peer) as row:
-        if peer == "pandas":
-            made = peers.with_pandas(folder, f"{era.year % 100:02d}", era.naics_vintage)
-        else:
-            made = peers.with_duckdb(folder, f"{era.year % 100:02d}", era.naics_vintage, has_letters=not era.drops)
-    row.rows = len(made)
+    with clock.stage(name) as row:
+        made = (
+            peers.with_pandas(folder, era) if name == "pandas" else peers.with_duckdb(folder, era, folder / "unpacked")
+        )
+    row.rows = len(made.clusters)
     return clock.lines
 
 

@@ -1,4 +1,4 @@
-"""An invented American economy: establishments drawn at random by county and industry, and sums of them at all levels."""
+"""An invented American economy: establishments drawn by county and industry, and their sums at all levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

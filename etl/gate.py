@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from etl.archive import Archived
 from etl.assemble import Assembled, code_of_all_steps
-from etl.cache import CachedTable, forget, read_cached
+from etl.cache import CachedTable, forget, read_cached, release_memory
 from etl.diff import with_changes
 from etl.errors import GateError
+from etl.processes import in_processes
 from etl.progress import Progress
 from etl.publish import (
     DamagedPartError,
@@ -35,25 +36,39 @@ from etl.validate import GateReport, merged, validate
 CONTEXT = ("cluster", "contradiction", "region", "source")
 
 
-def check(storage: Storage, assembled: Assembled, newest: Manifest | None, progress: Progress) -> GateReport:
-    """Run the gate over the tables without a year and over each year that differs from the newest version."""
+def check(
+    storage: Storage, assembled: Assembled, newest: Manifest | None, progress: Progress, workers: int = 1
+) -> GateReport:
+    """Run the gate over the tables without a year and over each year that differs from the newest version.
+
+    Years are independent of each other: where many changed, as in a first build, `workers` processes share them.
+    """
     changed = {path: part for path, part in assembled.parts.items() if _is_changed(path, part, newest)}
-    context = {name: _read(storage, assembled.parts[part_path(name)]) for name in CONTEXT}
+    context = {name: assembled.parts[part_path(name)] for name in CONTEXT}
     years = sorted({year for path in changed if (year := part_year(path)) is not None})
     progress.stage("gate", 1 + len(years))
-    reports = []
+    jobs = []
     for year in [None, *years]:
         # A year is checked whole: its tables are held against each other.
-        tables = {
-            path.split("/")[0]: _read(storage, part)
-            for path, part in assembled.parts.items()
-            if part_year(path) == year
-        }
-        before = {name: _rows_before(newest, name, year) for name in tables}
-        known = {name: rows for name, rows in before.items() if rows is not None}
-        reports.append(validate(tables, year=year, context=context, previous_rows=known))
-        progress.advance()
-    return merged(reports)
+        parts = {path.split("/")[0]: part for path, part in assembled.parts.items() if part_year(path) == year}
+        before = {name: rows for name in parts if (rows := _rows_before(newest, name, year)) is not None}
+        jobs.append((_check_year, (storage, parts, year, context, before)))
+    return merged(in_processes(workers, jobs, progress))
+
+
+def _check_year(
+    storage: Storage,
+    parts: Mapping[str, Part],
+    year: int | None,
+    context: Mapping[str, Part],
+    previous_rows: Mapping[str, int],
+) -> GateReport:
+    known = {name: _read(storage, part) for name, part in context.items()}
+    tables = {name: _read(storage, part) for name, part in parts.items()}
+    report = validate(tables, year=year, context=known, previous_rows=previous_rows)
+    del tables
+    release_memory()
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +98,17 @@ class Verdict:
         return cls(kept["content_id"], kept["previous"], result, report, kept["refusal"])
 
 
-def judge(storage: Storage, snapshot_date: date, content_id: str, assembled: Assembled, progress: Progress) -> Verdict:
+def judge(
+    storage: Storage,
+    snapshot_date: date,
+    content_id: str,
+    assembled: Assembled,
+    progress: Progress,
+    workers: int = 1,
+) -> Verdict:
     """Run the gate. Where it refuses, the report and the failing rows are kept under refused/."""
     newest = newest_manifest(storage, snapshot_date)
-    report = check(storage, assembled, newest, progress)
+    report = check(storage, assembled, newest, progress, workers)
     refusal = None
     try:
         report.stop_if_failed(storage, f"refused/{snapshot_date}/{content_id[:16]}")
@@ -109,6 +131,7 @@ def check_and_publish(
     is_invented: bool,
     verdict: Verdict | None = None,
     released_by: str | None = None,
+    workers: int = 1,
 ) -> Published:
     """Check, then publish as the next version of the day. Raises GateError where the gate refuses.
 
@@ -120,7 +143,7 @@ def check_and_publish(
     newest = newest_manifest(storage, snapshot_date)
     previous = newest.version if newest else None
     if verdict is None or (verdict.content_id, verdict.previous) != (content_id, previous):
-        verdict = judge(storage, snapshot_date, content_id, assembled, progress)
+        verdict = judge(storage, snapshot_date, content_id, assembled, progress, workers)
     if verdict.refusal is not None and released_by is None:
         raise GateError(verdict.refusal)
     gate = verdict.result.model_copy(update={"released_by": released_by if verdict.refusal else None})

@@ -230,7 +230,7 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
     if unit.source not in FACTS or "region_industry" not in tables:
         return tables, notes
     if unit.source in UNWITHHELD:
-        cells = _published_cells(tables["region_industry"])
+        cells = published_cells(tables["region_industry"])
         return tables | {"region_industry": cells, "region_keys": region_keys([cells])}, notes
     known = [read_cached(storage, table) for one in structures if (table := one.table("region_industry"))]
     printed = tables.pop("region_industry").unify_dictionaries()
@@ -242,7 +242,7 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
     del printed
     release_memory()
     tables |= {
-        "region_industry": _published_cells(estimated.cells),
+        "region_industry": published_cells(estimated.cells),
         "region_keys": region_keys([estimated.cells]),
         "estimate_quality": estimated.quality,
         "contradiction": estimated.contradictions,
@@ -250,7 +250,7 @@ def _to_cells(storage: Storage, unit: SourceYear, structures: Sequence[Built]) -
     return tables, notes + estimated.notes
 
 
-def _published_cells(cells: pa.Table) -> pa.Table:
+def published_cells(cells: pa.Table) -> pa.Table:
     """The cells in the columns of their contract; codes stay dictionary-encoded up to the published file."""
     published = contract("region_industry").column_names
     return contract("region_industry").conform(

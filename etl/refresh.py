@@ -6,17 +6,14 @@ and the tests call the same ones. A failure at any point leaves the version befo
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any
 
 from etl.archive import Archived, Fetched, fetch, in_use, known, open_archived
 from etl.assemble import Assembled, assemble, code_of_all_steps
 from etl.cache import StepResult
-from etl.errors import NothingAvailableError, TransientError
+from etl.errors import NothingAvailableError
 from etl.gate import Verdict, check_and_publish, judge
 from etl.line import (
     STRUCTURES,
@@ -30,6 +27,7 @@ from etl.line import (
     year_units,
 )
 from etl.measure import Rules
+from etl.processes import in_processes
 from etl.progress import Progress, SilentProgress
 from etl.publish import Published, content_id, published_already
 from etl.schema import contracts
@@ -39,8 +37,6 @@ from etl.sources.base import Request, Side
 from etl.sources.configured import description_id
 from etl.sources.eurostat_toc import is_unchanged, last_updates
 from etl.storage import Storage
-
-T = TypeVar("T")
 
 TABLE_OF_CONTENTS = "eurostat_toc"
 
@@ -180,7 +176,8 @@ def publish_state(
     done = published_state(storage, snapshot_date, settings, is_invented=is_invented)
     if done is not None:
         return Summary(done.version, done.previous)
-    return publish_measured(storage, measure_state(storage, snapshot_date, settings, progress, is_invented), progress)
+    measured = measure_state(storage, snapshot_date, settings, progress, is_invented)
+    return publish_measured(storage, measured, progress, workers=settings.workers)
 
 
 def published_state(
@@ -228,6 +225,7 @@ def publish_measured(
     progress: Progress,
     verdict: Verdict | None = None,
     released_by: str | None = None,
+    workers: int = 1,
 ) -> Summary:
     """Publish a measured snapshot if the gate lets it pass, or a person has released it."""
     published = check_and_publish(
@@ -241,6 +239,7 @@ def publish_measured(
         is_invented=measured.is_invented,
         verdict=verdict,
         released_by=released_by,
+        workers=workers,
     )
     return Summary(
         published.version,
@@ -285,9 +284,9 @@ def build_source_years(
     first = [unit for unit in units if unit.source in leaned_on]
     rest = [unit for unit in units if unit.source not in leaned_on]
     progress.stage("source-years", len(units))
-    built = _in_processes(settings.workers, [(build_source_year, (storage, unit, ())) for unit in first], progress)
+    built = in_processes(settings.workers, [(build_source_year, (storage, unit, ())) for unit in first], progress)
     jobs = [(build_source_year, (storage, unit, structures_for(unit, built))) for unit in rest]
-    built += _in_processes(settings.workers, jobs, progress)
+    built += in_processes(settings.workers, jobs, progress)
     return sorted(built, key=lambda one: (one.source, one.year))
 
 
@@ -335,31 +334,5 @@ def build_years(storage: Storage, built: Sequence[Built], settings: Settings, pr
     units = year_units(built, settings.common_year_window)
     progress.stage("years", len(units))
     rules = rules_of(settings)
-    results = _in_processes(settings.workers, [(build_year, (storage, unit, rules)) for unit in units], progress)
+    results = in_processes(settings.workers, [(build_year, (storage, unit, rules)) for unit in units], progress)
     return sorted(results, key=lambda result: result.year or 0)
-
-
-def _in_processes(
-    workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any, ...]]], progress: Progress
-) -> list[T]:
-    """Run jobs in worker processes, here where there is but one worker or one job; the first failure is raised."""
-    if workers == 1 or len(jobs) <= 1:
-        results = []
-        for function, arguments in jobs:
-            results.append(function(*arguments))
-            progress.advance()
-        return results
-    done: list[T] = []
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("forkserver")) as pool:
-        futures = [pool.submit(function, *arguments) for function, arguments in jobs]
-        try:
-            for future in as_completed(futures):
-                done.append(future.result())
-                progress.advance()
-        except BrokenProcessPool as error:
-            reason = "a worker process was killed, perhaps for want of memory; nothing was published"
-            raise TransientError(f"{reason}. Run again, with fewer workers (CLUSTERBRIDGE_WORKERS)") from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return done

@@ -1,18 +1,22 @@
 """The results of the benchmark: their form, and that what is compared is the same work with the same answers."""
 
 import json
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 import pytest
 
 from bench import peers
-from bench.county_files import DROPPED, LETTERS, Era, write_files
+from bench.county_files import DROPPED, ERAS, LETTERS, Era, economy, files_of, write_files, write_years
 from bench.county_year import ours_without_estimates
-from bench.measured import Row, cpu_seconds
+from bench.european_files import write_sheets
+from bench.measured import Clock, Family, Row, cpu_seconds
 from bench.report import as_page, as_text
+from etl.sources import DATASETS
+from etl.sources.census_cbp import CensusCbp
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -27,6 +31,8 @@ KINDS = {
     "ratio": float | None,
     "budget": str | None,
     "holds": bool | None,
+    "read_mib": float | None,
+    "written_mib": float | None,
 }
 
 
@@ -46,16 +52,17 @@ def test_every_line_of_the_results_has_the_declared_fields(results: list[dict[st
 def test_a_ratio_is_ours_over_the_peers(results: list[dict[str, object]]) -> None:
     compared = [line for line in results if line["peer"]]
     for line in compared:
-        assert line["ratio"] == pytest.approx(line["cpu_seconds"] / line["peer_seconds"], abs=0.011)
+        ours = line["ours_seconds" if str(line["peer"]).endswith("(wall)") else "cpu_seconds"]
+        assert line["ratio"] == pytest.approx(ours / line["peer_seconds"], abs=0.011)
 
 
 def test_a_budget_is_held_or_not(results: list[dict[str, object]]) -> None:
     assert all((line["budget"] is None) == (line["holds"] is None) for line in results)
     for line in results:
         limit, unit = str(line["budget"]).partition(" ")[::2]
-        if unit in ("s", "MiB"):
-            figure = line["cpu_seconds" if unit == "s" else "peak_mib"]
-            assert line["holds"] == (figure <= float(limit)), line
+        name = {"s": "cpu_seconds", "s wall": "ours_seconds", "MiB": "peak_mib"}.get(unit)
+        if name is not None:
+            assert line["holds"] == (line[name] <= float(limit)), line
 
 
 def test_the_page_is_made_of_the_results(results: list[dict[str, object]]) -> None:
@@ -71,36 +78,73 @@ def test_a_missed_budget_is_named_on_the_page() -> None:
     assert "None." in as_page([{**row, "holds": True}])
 
 
+def test_the_family_counts_the_work_of_its_children() -> None:
+    family = Family()
+    clock = Clock("work", family)
+    with clock.stage("a child counts") as row:
+        subprocess.run([sys.executable, "-c", "x = bytearray(200 << 20)\nfor _ in range(2_000_000): pass"], check=True)
+    assert row.cpu_seconds is not None and row.cpu_seconds > 0
+    assert family.workers_peak() > 150
+
+
 @pytest.fixture(scope="module", params=[LETTERS, DROPPED], ids=["letters", "dropped"])
 def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Era]:
     folder = tmp_path_factory.mktemp("small")
-    assert write_files(folder, request.param, counties=40, industries=200) > 10_000
+    assert write_files(folder, request.param, economy(40, 200)) > 10_000
     return folder, request.param
 
 
-def test_ours_and_both_peers_give_the_same_clusters_and_quotients(small: tuple[Path, Era]) -> None:
+def test_invented_files_withhold_as_much_as_real_ones(small: tuple[Path, Era]) -> None:
     folder, era = small
-    digits = f"{era.year % 100:02d}"
-    notebook = peers.with_pandas(folder, digits, era.naics_vintage)
-    sql = peers.with_duckdb(folder, digits, era.naics_vintage, has_letters=not era.drops)
-    ours = ours_without_estimates(folder, era)
-    county = ours.filter(pc.equal(ours["region_scheme"], "us_county")).to_pandas()
-    both = notebook.merge(county, on=["region_code", "cluster_code"], suffixes=("", "_ours"))
-    assert len(both) == len(notebook) == len(sql) > 500
-    for name in ("employment", "location_quotient"):
-        np.testing.assert_allclose(sql[name], notebook[name], rtol=1e-9)
-    np.testing.assert_allclose(both["employment_ours"], both["employment"], rtol=1e-9)
-    # Where small cells are dropped the sum of leaves is no total, and without estimates we give no quotient.
-    if not era.drops:
-        np.testing.assert_allclose(both["location_quotient_ours"], both["location_quotient"], rtol=1e-9)
+    cells = CensusCbp().parse(files_of(folder, era.year), era.year).tables["region_industry"]
+    withheld = cells["employment"].null_count / cells.num_rows
+    assert withheld == 0 if not era.has_letters else 0.3 < withheld < 0.7
 
 
-def test_reading_and_measuring_costs_no_more_than_a_few_notebooks(small: tuple[Path, Era]) -> None:
+def test_every_year_has_its_own_bytes_and_passes_the_guards(tmp_path: Path) -> None:
+    years = [year for one in ERAS for year in one.years]
+    assert years == list(range(1998, 2024))
+    files = write_years(tmp_path, [1998, 1999, 2000, 2017, 2018], economy(60))
+    assert len({file.path.read_bytes() for file in files}) == len(files)
+    for file in files:
+        CensusCbp().check(file)
+        assert CensusCbp().profile(file)["employment"]
+
+
+def test_eurostats_sheets_are_read_by_their_readers(tmp_path: Path) -> None:
+    for file in write_sheets(tmp_path, every=12):
+        year = 2021 if "2021" in file.kind or "ovw" in file.kind else 2015
+        table = DATASETS[file.dataset].parse([file], year).tables["region_industry"]
+        assert table.num_rows > 100 and 0 < table["employment"].null_count < table.num_rows / 2
+
+
+def test_ours_and_both_peers_give_the_same_figures(small: tuple[Path, Era]) -> None:
     folder, era = small
+    ours = ours_without_estimates(folder, era).to_pandas()
+    made = (peers.with_pandas(folder, era), peers.with_duckdb(folder, era, folder / "unpacked"))
+    names = [*peers.SUMS, "region_share", "cluster_share", "average_wage", "location_quotient"]
+    for peer in made:
+        assert np.allclose(peer.ledger["amount_in"], peer.ledger["amount_out"])
+        both = peer.clusters.merge(ours, on=peers.KEY, suffixes=("", "_ours"))
+        # With a few counties every area is incomplete and ours withholds it: nation and counties are compared.
+        both = both[both["region_scheme"].isin(["us_nation", "us_county"]) & (both["cluster_code"] > 0)]
+        assert len(both) > 500
+        for name in names:
+            # Where small cells are dropped the sum of leaves is no total, and without estimates ours gives no quotient.
+            mine = both[f"{name}_ours"].astype(float)
+            is_given = (
+                mine.notna() if name in ("location_quotient", "region_share") and not era.has_letters else slice(None)
+            )
+            np.testing.assert_allclose(both[name].astype(float)[is_given], mine[is_given], rtol=1e-9, err_msg=name)
+
+
+def test_the_same_work_costs_no_more_than_a_few_notebooks(small: tuple[Path, Era]) -> None:
+    folder, era = small
+    peers.links(era)
     spent = {}
     for name, work in {
         "ours": lambda: ours_without_estimates(folder, era),
-        "pandas": lambda: peers.with_pandas(folder, f"{era.year % 100:02d}", era.naics_vintage),
+        "pandas": lambda: peers.with_pandas(folder, era),
     }.items():
         tries = []
         for _ in range(3):
@@ -108,5 +152,5 @@ def test_reading_and_measuring_costs_no_more_than_a_few_notebooks(small: tuple[P
             work()
             tries.append(cpu_seconds() - start)
         spent[name] = min(tries)
-    # On so few rows ours is its fixed cost: linking vintages, ledgers and all measures, which the notebook has not.
-    assert spent["ours"] < 12 * spent["pandas"]
+    # On so few rows ours is its fixed cost; at full size `make bench` holds it against the peers.
+    assert spent["ours"] < 8 * spent["pandas"]
