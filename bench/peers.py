@@ -90,7 +90,7 @@ def with_pandas(folder: Path, era: Era) -> Made:
         placed = placed.reset_index()
         total = cells[cells["naics"] == "00"].set_index("region_code")
         printed = placed.groupby("region_code")[["employment_reported", "establishments"]].sum()
-        rest = total[["employment_reported", "establishments"]].subtract(printed).reset_index()
+        rest = total[["employment_reported", "establishments"]].subtract(printed, fill_value=0).reset_index()
         rest["cluster_code"] = -1
         placed = pd.concat([placed, rest[rest["employment_reported"] != 0]])
         if kind == "co":
@@ -192,9 +192,10 @@ WITH leaves AS (
         CASE WHEN count(payroll) = count(*) THEN sum(payroll) END AS payroll, count(*) - count(printed) AS withheld
     FROM cells_{kind} LEFT JOIN clusters USING (naics) WHERE length(naics) = 6 GROUP BY ALL
 ), rest AS (
-    SELECT region_code, (-1)::SMALLINT AS cluster_code, any_value(t.printed) - sum(employment_reported)
-        AS employment_reported, any_value(t.establishments) - sum(l.establishments) AS establishments
-    FROM leaves l JOIN cells_{kind} t USING (region_code) WHERE t.naics = '00' GROUP BY region_code
+    SELECT t.region_code, (-1)::SMALLINT AS cluster_code,
+        any_value(t.printed) - coalesce(sum(l.employment_reported), 0) AS employment_reported,
+        any_value(t.establishments) - coalesce(sum(l.establishments), 0) AS establishments
+    FROM cells_{kind} t LEFT JOIN leaves l USING (region_code) WHERE t.naics = '00' GROUP BY t.region_code
 )
 SELECT * FROM leaves UNION ALL BY NAME SELECT * FROM rest WHERE employment_reported <> 0
 """
