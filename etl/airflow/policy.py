@@ -6,6 +6,7 @@ A backfill over many days starts as many runs, and their tasks would stand in li
 from typing import Any
 
 from airflow import settings
+from airflow.configuration import conf
 from airflow.policies import hookimpl
 
 from etl.airflow.nights import today
@@ -14,12 +15,13 @@ from etl.airflow.nights import today
 settings.task_instance_mutation_hook.is_noop = False
 
 DAGS = frozenset({"ingest_us", "ingest_eu", "publish_snapshot"})
-PAST = 1
+PRIORITY = 1
 
 
 @hookimpl  # type: ignore[untyped-decorator]
 def task_instance_mutation_hook(task_instance: Any, dag_run: Any) -> None:
-    """Give a task of a day in the past the lowest priority."""
+    """Give a task of a day in the past the lowest priority, and more than a third of the pool: two run at a time."""
     key = getattr(dag_run, "partition_key", None)
     if key and task_instance.dag_id in DAGS and key < today().isoformat():
-        task_instance.priority_weight = PAST
+        task_instance.priority_weight = PRIORITY
+        task_instance.pool_slots = conf.getint("core", "default_pool_task_slot_count") // 3 + 1

@@ -49,8 +49,8 @@ def publishing_tasks(key: Any, nights: Nights, **arguments: Any) -> Any:
         "execution_timeout": nights.window,
         "priority_weight": 100,
         "weight_rule": "absolute",
-        # Each may take the memory of a whole year.
-        "max_active_tis_per_dag": 2,
+        # Each may take the memory of a whole year. Days of the past leave one place (see policy).
+        "max_active_tis_per_dag": 3,
         "on_failure_callback": on_failure,
         **retried(nights, 5),
     }

@@ -81,22 +81,22 @@ def test_a_run_that_starts_late_has_less_time_so_that_the_deadline_is_kept() -> 
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "key", "weight"),
+    ("dag_id", "key", "is_last"),
     [
-        ("publish_snapshot", (today() - timedelta(days=1)).isoformat(), 1),
-        ("publish_snapshot", today().isoformat(), 100),
-        ("publish_snapshot", None, 100),
-        ("somebody_else_s", "2020-01-01", 100),
+        ("publish_snapshot", (today() - timedelta(days=1)).isoformat(), True),
+        ("publish_snapshot", today().isoformat(), False),
+        ("publish_snapshot", None, False),
+        ("somebody_else_s", "2020-01-01", False),
     ],
 )
-def test_days_of_the_past_go_after_tonight(dag_id: str, key: str | None, weight: int) -> None:
+def test_days_of_the_past_go_after_tonight_and_two_at_a_time(dag_id: str, key: str | None, is_last: bool) -> None:
     from importlib.metadata import entry_points
 
     (policy,) = entry_points(group="airflow.policy", name="clusterbridge")
-    task = SimpleNamespace(dag_id=dag_id, priority_weight=100)
+    task = SimpleNamespace(dag_id=dag_id, priority_weight=100, pool_slots=1)
     policy.load().task_instance_mutation_hook(task, SimpleNamespace(partition_key=key))
     policy.load().task_instance_mutation_hook(task, None)
-    assert task.priority_weight == weight
+    assert (task.priority_weight, task.pool_slots) == ((1, 128 // 3 + 1) if is_last else (100, 1))
 
 
 @pytest.mark.parametrize(

@@ -244,3 +244,27 @@ def test_tasks_log_in_plain_words(data_root: str, caplog: pytest.LogCaptureFixtu
         steps.source_years_to_build(KEY, "us")
     assert "census_cbp: 2 new" in caplog.text
     assert "1 source-years to build: census_cbp 2019" in caplog.text
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_an_answer_counts_only_where_the_gate_refuses(monkeypatch: pytest.MonkeyPatch, is_refused: bool) -> None:
+    from types import SimpleNamespace
+
+    from etl.airflow import publishing
+
+    said = {"verdict": "hash"}
+    answer = {"responded_by_user": {"name": "Ada"}, "responded_at": "2026-01-01T00:00:00+00:00"}
+    pushed = {("validate", "refused" if is_refused else "return_value"): said, ("approve", "return_value"): answer}
+    instance = SimpleNamespace(xcom_pull=lambda task_ids, key="return_value": pushed.get((task_ids, key)))
+    asked = []
+
+    def publish(*arguments: object) -> dict[str, object]:
+        asked.append(arguments)
+        gate = {"released_by": None, "warnings": [], "executed": 1, "declared": 1}
+        return {"gate": gate, "said": "", "is_new": False}
+
+    monkeypatch.setattr(publishing, "get_current_context", lambda: {"ti": instance})
+    monkeypatch.setattr(publishing.steps, "publish", publish)
+    monkeypatch.setattr(publishing, "_note", lambda _: None)
+    list(publishing._publish(KEY))
+    assert asked == [(KEY, "hash", "Ada, 2026-01-01T00:00:00+00:00" if is_refused else None)]
