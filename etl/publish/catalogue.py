@@ -12,6 +12,17 @@ from etl.seal import json_bytes
 TITLE = "Clusterbridge"
 SUMMARY = "The industry clusters of US and European regions on one taxonomy, with status, bounds and provenance."
 PARQUET = "application/vnd.apache.parquet"
+DEFINITIONS = (
+    "Clusters: Benchmark Cluster Definitions, M. Delgado, M. E. Porter and S. Stern, Defining Clusters of Related "
+    "Industries, Journal of Economic Geography 16(1), 2016, 1-38; as applied by the US Cluster Mapping project.",
+    "Copyright of the President and Fellows of Harvard College; cite them, and look at their terms before you pass the "
+    "definitions on",
+)
+LINKS = (
+    "Links between NAICS and NACE and between NUTS versions: Eurostat's correspondence tables; between NAICS vintages: "
+    "U.S. Census Bureau. Weights by Clusterbridge.",
+    "Commission Decision 2011/833/EU on reuse, the source must be named; public domain in the United States",
+)
 INVENTED = "All figures of this snapshot are invented. They show the form of the data and must never be quoted."
 
 _FRICTIONLESS_TYPES = {
@@ -80,8 +91,11 @@ def dcat_record(draft: Draft, parts: Mapping[str, Part], version: str) -> dict[s
         "dct:spatial": [{"@id": f"{_EU_LISTS}country/USA"}, {"@id": f"{_EU_LISTS}continent/EUROPE"}],
         "dcat:theme": [{"@id": f"{_EU_LISTS}data-theme/ECON"}, {"@id": f"{_EU_LISTS}data-theme/REGI"}],
         "dcat:keyword": ["industry clusters", "regions", "employment", "location quotient", "NUTS", "NAICS", "NACE"],
-        "dct:publisher": {"@type": "foaf:Agent", "foaf:name": TITLE},
-        "dct:source": [{"@type": "dcat:Dataset", "dct:title": row["title"]} for row in draft.sources],
+        "dct:publisher": _agent(TITLE),
+        "dct:source": [
+            {"@type": "dcat:Dataset", "dct:title": row["title"], "dct:publisher": _agent(str(row["publisher"]))}
+            for row in draft.sources
+        ],
         "dct:accessRights": {"@id": f"{_EU_LISTS}access-right/PUBLIC"},
         "dcat:distribution": [
             _distribution(contract, path, part, draft)
@@ -96,19 +110,24 @@ def dcat_record(draft: Draft, parts: Mapping[str, Part], version: str) -> dict[s
             "dcat:endDate": {"@value": f"{years[-1]}-12-31", "@type": "xsd:date"},
         }
     if draft.previous:
-        record["dcat:prev"] = {"@id": f"../{draft.previous}/"}
+        record["dcat:previousVersion"] = {"@id": f"../{draft.previous}/"}
     return record
 
 
 def attribution(draft: Draft) -> str:
-    """Text to print beside figures: whom they come from and on what terms."""
+    """Text to print beside figures: whom figures, clusters and links come from, and on what terms."""
     lines = [f"{TITLE}: {SUMMARY}", ""]
     if draft.is_invented:
         lines += [INVENTED, ""]
-    for row in draft.sources:
-        lines += [str(row["attribution"]), f"  Terms: {row['licence']}", ""]
+    told = [(str(row["attribution"]), str(row["licence"])) for row in draft.sources]
+    for whom, terms in (DEFINITIONS, LINKS, *told):
+        lines += [whom, f"  Terms: {terms}", ""]
     lines.append("Figures with status estimated, modelled or bounded are ours, not the publishers'.")
     return "\n".join(lines) + "\n"
+
+
+def _agent(name: str) -> dict[str, str]:
+    return {"@type": "foaf:Agent", "foaf:name": name}
 
 
 def _licences(draft: Draft) -> list[str]:

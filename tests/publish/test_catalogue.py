@@ -1,6 +1,7 @@
 """The documents beside the tables are valid and say what they must."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -60,12 +61,15 @@ def test_the_dcat_record_names_every_file_with_its_checksum(snapshot: Path) -> N
         for item in record["dcat:distribution"]
     }
     assert told == {path: entry["sha256"] for path, entry in manifest["files"].items() if path.endswith(".parquet")}
+    previous = dcat_record(replace(draft("2026-01-02"), previous="2026-01-01"), {}, "2026-01-02")
+    assert previous["dcat:previousVersion"] == {"@id": "../2026-01-01/"}
     prefixes = {key.split(":")[0] for key in record if ":" in key}
     assert prefixes <= set(record["@context"])
 
 
-def test_the_attribution_names_every_source(snapshot: Path) -> None:
+def test_the_attribution_names_every_source_and_whose_the_clusters_are(snapshot: Path) -> None:
     text = (snapshot / "ATTRIBUTION.txt").read_text()
+    assert "Delgado" in text and "Porter" in text and "Stern" in text and "Harvard" in text
     for row in draft("2026-01-01").sources:
         assert row["attribution"] in text
         assert row["licence"] in text
