@@ -13,7 +13,7 @@ help:
 	@echo "make test        run the test suite"
 	@echo "make test-long   the long tests: hundreds of kills, big files"
 	@echo "make test-scale  the chain on Postgres, Redis, two Celery workers and an S3 server"
-	@echo "make check       formatting, lint and types"
+	@echo "make check       formatting, lint, types, and contracts against the last release"
 	@echo "make bench       measure speed and memory"
 	@echo "make screenshots take the images of the README from a fresh demo (needs Chromium)"
 	@echo "make lock        resolve requirements.lock again"
@@ -45,6 +45,7 @@ check: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(PY) -m etl.contracts_check
 
 bench: $(STAMP)
 	$(PY) -m bench

@@ -87,6 +87,14 @@ def test_contracts_have_moved_as_far_as_their_versions_say() -> None:
     assert not undeclared, undeclared
 
 
+def test_a_column_gone_without_a_major_version_fails_against_what_is_released() -> None:
+    assert releases(), "no release is kept; python -m etl.contracts_check --release VERSION keeps one"
+    before = released(releases()[-1])["region_total"]
+    gone = before.model_copy(update={"columns": before.columns[:-1]})
+    (change,) = [one for one in check({**contracts(), "region_total": gone}) if one.table == "region_total"]
+    assert change.level == "major" and not change.is_declared
+
+
 def test_a_release_is_kept_and_never_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
