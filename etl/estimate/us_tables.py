@@ -59,7 +59,8 @@ def completed_rows(
     if differences is None:
         return result
     result = cells.concat([result, differences.select(result.column_names)])
-    return result.take(_order(result))
+    order = _order(result)
+    return result if order is None else result.take(order)
 
 
 def _difference_rows(table: pa.Table, posed: Posed, solution: Solution) -> pa.Table | None:

@@ -92,6 +92,18 @@ def test_a_range_that_cannot_hold_the_residual_is_listed_and_its_difference_stan
     assert cells.loc[("01", "00~")].grade == "D"
 
 
+def test_a_difference_that_stands_last_needs_no_sorting() -> None:
+    """No code sorts behind `113~` here, so the leaf that was added is in its place already."""
+    result = estimated(
+        *(cell("01", code, 5, figure) for code, figure in (("00", 30), ("11", 30), ("113", 40))),
+        cell("01", "1131", 5, None, low=0.0, high=19.0),
+        cell("01", "113110", 5, None, low=0.0, high=19.0),
+    )
+    cells = by_cell(result)
+    assert cells.loc[("01", "113~")].employment + cells.loc[("01", "113110")].employment == pytest.approx(40)
+    assert result.contradictions.num_rows > 0
+
+
 def test_printed_figures_that_cannot_be_true_are_listed_and_kept() -> None:
     result = estimated(cell("US", "00", 5, 100), cell("01", "00", 3, 70), cell("02", "00", 2, 40))
     (found,) = result.contradictions.to_pylist()
