@@ -1,18 +1,20 @@
 """Prune: removes what nobody needs, and only when told to. First the plan, then, on a second word, the removal."""
 
 import shutil
-import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.cache import CACHE
 from etl.errors import IntegrityError, UsageError
-from etl.publish.folder import BUILDING_PREFIX, is_being_built
+from etl.locks import is_held
+from etl.publish.folder import BUILDING_PREFIX
 from etl.publish.manifest import FileEntry
-from etl.publish.objects import read_claim
+from etl.publish.objects import CLAIM, claim_of, read_claim
 from etl.publish.versions import (
+    PINS,
     SNAPSHOTS,
     latest_version,
     manifest_path,
@@ -22,13 +24,13 @@ from etl.publish.versions import (
     version_order,
     versions,
 )
-from etl.storage import TEMPORARY_PREFIX, Storage
+from etl.storage import Storage, size_on_disk
 
-PINS = f"{SNAPSHOTS}/pins"
 #: What the name of a version's folder starts with while it is removed.
 REMOVING_PREFIX = ".removing-"
 #: Seconds after which what a run left unfinished is taken for dead, where nothing else tells.
 UNFINISHED_AFTER = 86_400.0
+_NOT_KEPT, _KILLED = "version that is not kept", "left by a run that was killed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class PrunePlan:
 
     removals: tuple[Removal, ...]
     kept: tuple[str, ...]
+    unfinished_after: float = UNFINISHED_AFTER
 
     @property
     def bytes(self) -> int:
@@ -114,18 +117,38 @@ def plan_prune(
         # The note of a result goes before its tables: what has no note is not there.
         paths = sorted(storage.list(CACHE), key=lambda path: (not path.endswith(".json"), path))
         removals += [Removal(path, storage.size(path), "cached result of a step") for path in paths]
-    return PrunePlan(tuple(removals), kept)
+    return PrunePlan(tuple(removals), kept, unfinished_after)
 
 
 def prune(storage: Storage, plan: PrunePlan) -> None:
-    """Remove what a plan says. A version ceases to exist before the first of its files is gone."""
+    """Remove what a plan says, but for what has come to be needed since it was made.
+
+    A version ceases to exist before the first of its files is gone.
+    """
     for removal in plan.removals:
-        if not removal.path.endswith("/"):
-            storage.delete(removal.path)
-        elif _is_s3(storage):
-            _remove_objects(storage, removal.path.rstrip("/"))
-        else:
-            _remove_folder(storage, removal.path.rstrip("/"))
+        path = removal.path.rstrip("/")
+        if removal.reason == _KILLED:
+            _remove_left(storage, path)
+        elif not removal.path.endswith("/"):
+            storage.delete(path)
+        elif _is_due(storage, removal, plan):
+            remove = _remove_objects if _is_s3(storage) else _remove_folder
+            remove(storage, path)
+
+
+def _is_due(storage: Storage, removal: Removal, plan: PrunePlan) -> bool:
+    """Say whether a version may still go: it was not pinned meanwhile, nor finished, nor its claim made anew."""
+    version = removal.path.rstrip("/").rsplit("/", 1)[-1]
+    if removal.reason == _NOT_KEPT:
+        return version not in _protected(storage)
+    return _is_abandoned(storage, version, versions(storage), plan.unfinished_after) and _taken_over(storage, version)
+
+
+def _taken_over(storage: Storage, version: str) -> bool:
+    """Make a claim nobody's, so that no run finishes what is being removed; False where one has just come to do so."""
+    path = f"{SNAPSHOTS}/{version}/{CLAIM}"
+    tag = storage.tag(path)
+    return tag is None or storage.replace_if(path, claim_of({"content_id": None}), tag)
 
 
 def _protected(storage: Storage) -> dict[str, str]:
@@ -144,7 +167,7 @@ def _versions(storage: Storage, chosen: Iterable[str], kept: Iterable[str]) -> l
     for version in chosen:
         own = {entry.sha256: entry.bytes for entry in _files(storage, version) if entry.sha256 not in shared}
         shared |= own.keys()
-        removals.append(Removal(f"{SNAPSHOTS}/{version}/", sum(own.values()), "version that is not kept"))
+        removals.append(Removal(f"{SNAPSHOTS}/{version}/", sum(own.values()), _NOT_KEPT))
     return removals
 
 
@@ -156,27 +179,29 @@ def _files(storage: Storage, version: str) -> list[FileEntry]:
 
 
 def _unfinished(storage: Storage, published: Sequence[str], after: float) -> list[Removal]:
-    """Return versions that were begun and never finished: those that newer ones have passed, and old claims."""
+    """Return versions that were begun and never finished."""
     removals = []
     for version in started_versions(storage):
-        if version in published:
-            continue
-        day, number = version_order(version)
-        is_passed = any(order[0] == day and order[1] > number for order in map(version_order, published))
-        if is_passed or _age(storage, version) > after:
+        if _is_abandoned(storage, version, published, after):
             folder = f"{SNAPSHOTS}/{version}"
             size = sum(storage.size(path) for path in storage.list(folder))
             removals.append(Removal(f"{folder}/", size, "version that was never finished"))
     return removals
 
 
+def _is_abandoned(storage: Storage, version: str, published: Sequence[str], after: float) -> bool:
+    """Say whether nobody will finish a version: newer ones of its day have passed it, or its claim is old."""
+    if version in published:
+        return False
+    day, number = version_order(version)
+    is_passed = any(order[0] == day and order[1] > number for order in map(version_order, published))
+    return is_passed or _age(storage, version) > after
+
+
 def _age(storage: Storage, version: str) -> float:
     """Return the seconds since a version was claimed; without a readable claim nobody is at work on it."""
-    try:
-        claim = read_claim(storage, version)
-    except IntegrityError:
-        return float("inf")
-    if claim is None:
+    claim = read_claim(storage, f"{SNAPSHOTS}/{version}/{CLAIM}")
+    if claim is None or claim["content_id"] is None:
         return float("inf")
     return (datetime.now(UTC) - datetime.fromisoformat(claim["claimed_at"])).total_seconds()
 
@@ -185,49 +210,44 @@ def _buildings(storage: Storage) -> list[Removal]:
     removals = []
     for name in storage.folders(SNAPSHOTS) if not _is_s3(storage) else []:
         folder = _local(storage, f"{SNAPSHOTS}/{name}")
-        is_building = name.startswith(BUILDING_PREFIX) and not is_being_built(folder)
+        is_building = name.startswith(BUILDING_PREFIX) and not is_held(folder)
         if is_building or name.startswith(REMOVING_PREFIX):
-            removals.append(Removal(f"{SNAPSHOTS}/{name}/", _size(folder), "left by a run that was killed"))
+            removals.append(Removal(f"{SNAPSHOTS}/{name}/", size_on_disk(folder), _KILLED))
     return removals
 
 
 def _temporary(storage: Storage, after: float) -> list[Removal]:
-    """Return temporary files and folders in a local root; those of S3 never lie in it."""
-    top = _local(storage, "")
-    limit = time.time() - after
-    removals = []
-    for path in sorted(top.rglob(f"{TEMPORARY_PREFIX}*")) if not _is_s3(storage) else []:
-        place = path.relative_to(top).as_posix()
-        is_inside = any(part.startswith((BUILDING_PREFIX, REMOVING_PREFIX)) for part in path.parts)
-        if path.lstat().st_mtime < limit and not is_inside:
-            name = f"{place}/" if path.is_dir() else place
-            removals.append(Removal(name, _size(path), "left by a run that was killed"))
-    return removals
-
-
-def _size(path: Path) -> int:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)
+    """Return half-written files, folders and uploads that lie in no folder which goes as a whole."""
+    found = storage.leftovers(after).items()
+    whole = (f"{SNAPSHOTS}/{BUILDING_PREFIX}", f"{SNAPSHOTS}/{REMOVING_PREFIX}")
+    return [Removal(path, size, _KILLED) for path, size in sorted(found) if not path.startswith(whole)]
 
 
 def _is_s3(storage: Storage) -> bool:
     return storage.root.startswith("s3://")
 
 
+def _remove_left(storage: Storage, path: str) -> None:
+    if path.startswith((f"{SNAPSHOTS}/{BUILDING_PREFIX}", f"{SNAPSHOTS}/{REMOVING_PREFIX}")):
+        folder = _local(storage, path)
+        if folder.exists() and not (folder.name.startswith(BUILDING_PREFIX) and is_held(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+    else:
+        storage.remove_leftover(path)
+
+
 def _remove_folder(storage: Storage, path: str) -> None:
     folder = _local(storage, path)
-    if folder.name.startswith(BUILDING_PREFIX) and (not folder.exists() or is_being_built(folder)):
-        return
-    aside = folder
-    if folder.parent.name == SNAPSHOTS and not folder.name.startswith((BUILDING_PREFIX, REMOVING_PREFIX)):
-        aside = folder.with_name(f"{REMOVING_PREFIX}{folder.name}")
+    aside = folder.with_name(f"{REMOVING_PREFIX}{folder.name}")
+    with suppress(FileNotFoundError):  # Another prune was faster.
         folder.rename(aside)
-    shutil.rmtree(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove_objects(storage: Storage, path: str) -> None:
+    """Remove a version: first its manifest, last the claim that keeps its name from being taken meanwhile."""
     storage.delete(manifest_path(path.rsplit("/", 1)[-1]))
-    for file in storage.list(path):
+    for file in sorted(storage.list(path), key=lambda file: file.endswith(f"/{CLAIM}")):
         storage.delete(file)
 
 

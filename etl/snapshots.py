@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from etl.errors import IntegrityError, UsageError
 from etl.publish.manifest import Manifest
 from etl.publish.parquet import part_year
-from etl.publish.versions import SNAPSHOTS, latest_version, read_manifest, versions
+from etl.publish.versions import SNAPSHOTS, latest_manifest, latest_version, read_manifest, versions
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -35,10 +35,10 @@ def open(version: str = "latest", root: str | Path | None = None) -> "Snapshot":
     """
     storage = Storage(Settings().data if root is None else root)
     if version == "latest":
-        pointed = latest_version(storage)
+        pointed = latest_manifest(storage)
         if pointed is None:
             raise UsageError(f"{storage.root} holds no published version yet; clusterbridge refresh makes one")
-        version = pointed
+        return Snapshot(storage, pointed)
     return Snapshot(storage, read_manifest(storage, version))
 
 

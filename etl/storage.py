@@ -19,9 +19,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from etl.errors import TransientError, UsageError
+from etl.locks import held, is_held
 
 #: What the name of every temporary file of ours starts with; a killed run leaves them behind, `prune` removes them.
 TEMPORARY_PREFIX = ".clusterbridge-tmp-"
+
+#: Seconds after which a temporary file that no process of this machine holds is a leftover of one that was killed.
+ABANDONED_AFTER = 10.0
 
 #: `list` is also the name of an operation below.
 Paths = list[str]
@@ -117,9 +121,23 @@ class Storage:
         """A folder for large files on their way in, where there is room for them; gone after the block."""
         raise NotImplementedError
 
-    def clean_leftovers(self, older_than: float) -> Paths:
-        """Remove what killed runs left that is older than so many seconds; return its sorted paths."""
+    def leftovers(self, older_than: float) -> dict[str, int]:
+        """Find what killed runs left half written: path (that of a folder ends in a slash) and size in bytes.
+
+        Whatever is older than so many seconds, and sooner what no live process of this machine holds.
+        """
         raise NotImplementedError
+
+    def remove_leftover(self, path: str) -> None:
+        """Remove what `leftovers` found; what is gone already is no error."""
+        raise NotImplementedError
+
+    def clean_leftovers(self, older_than: float) -> Paths:
+        """Remove all leftovers; return their sorted paths."""
+        found = sorted(self.leftovers(older_than))
+        for path in found:
+            self.remove_leftover(path)
+        return found
 
 
 def _s3_storage() -> type[Storage]:
@@ -221,6 +239,10 @@ class _LocalStorage(Storage):
             _make_folder(final.parent)
             temporary = _temporary_beside(final)
             try:
+                if not final.exists():
+                    final.hardlink_to(self._at(source))
+                    _sync_folder(final.parent)
+                    return
                 temporary.hardlink_to(self._at(source))
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
@@ -237,16 +259,23 @@ class _LocalStorage(Storage):
     def scratch(self) -> AbstractContextManager[Path]:
         return self._scratch()
 
-    def clean_leftovers(self, older_than: float) -> Paths:
-        limit = time.time() - older_than
+    def leftovers(self, older_than: float) -> dict[str, int]:
+        found = {}
+        for path in self._temporaries():
+            with suppress(FileNotFoundError):
+                age = time.time() - path.lstat().st_mtime
+                if age > older_than or (age > ABANDONED_AFTER and not is_held(path)):
+                    name = path.relative_to(self._folder).as_posix()
+                    found[f"{name}/" if path.is_dir() else name] = size_on_disk(path)
+        return found
+
+    def remove_leftover(self, path: str) -> None:
+        place = self._at(path)
         with self._writing():
-            found = [path for path in self._folder.rglob(f"{TEMPORARY_PREFIX}*") if path.lstat().st_mtime < limit]
-            for path in found:
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-        return sorted(path.relative_to(self._folder).as_posix() for path in found)
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -254,11 +283,16 @@ class _LocalStorage(Storage):
             _make_folder(self._folder)
             # A thread that was given up may still be writing: what it leaves is cleaned as a leftover.
             folder = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._folder, ignore_cleanup_errors=True)
-        with folder as name:
+        with folder as name, held(Path(name)):
             yield Path(name)
 
     def _at(self, path: str) -> Path:
         return self._folder / relative_path(path)
+
+    def _temporaries(self) -> Iterator[Path]:
+        for folder, inner, names in os.walk(self._folder):
+            yield from (Path(folder) / name for name in (*inner, *names) if name.startswith(TEMPORARY_PREFIX))
+            inner[:] = [name for name in inner if not name.startswith(TEMPORARY_PREFIX)]
 
     def _walk(self, prefix: str) -> Iterator[str]:
         top = self._at(prefix) if prefix else self._folder
@@ -275,11 +309,11 @@ class _LocalStorage(Storage):
             _make_folder(target.parent)
             temporary = _temporary_beside(target)
             try:
-                with temporary.open("xb") as out:
+                with temporary.open("xb") as out, held(temporary):
                     fill(out)
                     out.flush()
                     os.fsync(out.fileno())
-                yield temporary, target
+                    yield temporary, target
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_folder(target.parent)
@@ -303,6 +337,12 @@ class _LocalStorage(Storage):
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise TransientError(f"data root {self.root}: no space left; free some and run again") from error
             raise UsageError(f"data root {self.root}: cannot write: {error.strerror or error}") from error
+
+
+def size_on_disk(path: Path) -> int:
+    """Size of a file, or of all files in a folder, in bytes."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 def _temporary_beside(target: Path) -> Path:

@@ -7,7 +7,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,10 @@ from etl.errors import IntegrityError, TransientError, UsageError
 from etl.storage import Paths, Storage, relative_path
 
 _CONFLICT_TRIES = 6
+#: In the path of an unfinished upload: between the file's path and the upload's id.
+_UPLOAD = "?uploadId="
+#: Name of the mark by which a writer knows its own object again.
+_WRITER = "clusterbridge-writer"
 # A browser shows a page from a bucket only if the bucket says that it is one.
 _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -112,8 +117,30 @@ class S3Storage(Storage):
     def scratch(self) -> AbstractContextManager[Path]:
         return self._scratch()
 
-    def clean_leftovers(self, older_than: float) -> Paths:
-        return []
+    def leftovers(self, older_than: float) -> dict[str, int]:
+        """Find uploads in parts that were never finished; a live one is told from a dead one by its age alone."""
+        found = {}
+        for upload in self._uploads():
+            if (datetime.now(UTC) - upload["Initiated"]).total_seconds() > older_than:
+                path = str(upload["Key"]).removeprefix(self._prefix)
+                parts = self._call("list_parts", path, UploadId=upload["UploadId"]).get("Parts", [])
+                found[f"{path}{_UPLOAD}{upload['UploadId']}"] = sum(int(part["Size"]) for part in parts)
+        return found
+
+    def remove_leftover(self, path: str) -> None:
+        name, _, upload = path.rpartition(_UPLOAD)
+        with suppress(FileNotFoundError):
+            self._call("abort_multipart_upload", name, UploadId=upload)
+
+    def _uploads(self) -> Iterator[Any]:
+        where: dict[str, Any] = {}
+        while True:
+            with self._calling():
+                page = self._s3().call_s3("list_multipart_uploads", Bucket=self._bucket, Prefix=self._prefix, **where)
+            yield from page.get("Uploads", [])
+            if not page.get("IsTruncated"):
+                return
+            where = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -156,12 +183,17 @@ class S3Storage(Storage):
         return head
 
     def _put_if(self, path: str, data: bytes, **condition: str) -> bool:
+        """Write under a condition. A write whose answer was lost and that was tried again meets itself: that is told
+        from another's by the mark it carries.
+        """
         kind = _CONTENT_TYPES.get(PurePosixPath(path).suffix, "binary/octet-stream")
+        mark = {_WRITER: uuid.uuid4().hex}
         for attempt in range(_CONFLICT_TRIES):
             try:
-                self._call("put_object", path, Body=data, ContentType=kind, **condition)
+                self._call("put_object", path, Body=data, ContentType=kind, Metadata=mark, **condition)
             except _ConditionFailedError:
-                return False
+                head = self._head(path)
+                return head is not None and head.get("Metadata", {}).get(_WRITER) == mark[_WRITER]
             except _ConflictError:
                 time.sleep(0.1 * 2**attempt)
             else:
@@ -170,6 +202,7 @@ class S3Storage(Storage):
 
     @contextmanager
     def _calling(self) -> Iterator[None]:
+        from aiohttp import ClientError
         from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
 
         try:
@@ -180,7 +213,7 @@ class S3Storage(Storage):
             raise UsageError(f"data root {self.root}: no S3 credentials found: {error}") from error
         except FileNotFoundError:
             raise
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise TransientError(f"data root {self.root}: S3 does not answer: {error}") from error
         except OSError as error:
             code = _s3_code(error)
@@ -188,6 +221,11 @@ class S3Storage(Storage):
                 raise _ConditionFailedError from error
             if code in {"ConditionalRequestConflict", "409"}:
                 raise _ConflictError from error
+            if code in {"NotImplemented", "501"}:
+                raise UsageError(
+                    f"data root {self.root}: this server has no conditional writes (If-None-Match, If-Match), without "
+                    "which two runs could overwrite each other; use another"
+                ) from error
             raise TransientError(f"data root {self.root}: S3 answered {code or error}; try again later") from error
 
 

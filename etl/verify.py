@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,16 @@ from etl.publish.draft import Draft
 from etl.publish.manifest import FileEntry, Manifest
 from etl.publish.objects import CLAIM, claim_on, read_claim
 from etl.publish.parquet import about, part_path, part_year
-from etl.publish.versions import LATEST, SNAPSHOTS, check_pointer, manifest_path, read_manifest, started_versions
+from etl.publish.versions import (
+    LATEST,
+    PINS,
+    SNAPSHOTS,
+    latest_manifest,
+    manifest_path,
+    read_manifest,
+    started_versions,
+)
+from etl.publish.versions import versions as versions_of
 from etl.storage import Storage
 from etl.validate.checks import checks_of
 from etl.validate.suites import REFERENCES
@@ -64,37 +74,47 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
     """Verify versions with the archived files behind them; where none is named, everything in the data root.
 
     Every file's size and hash, nothing missing and nothing added, the form of every table, its keys, its references,
-    the pointer and the archive's log; where no version is named, the whole archive and the kept results of steps too.
-    Raises UsageError for a version that is not there; whatever is damaged is in the report.
+    the pointer and the archive's log; where no version is named, also the whole archive and the cache. Raises
+    UsageError for a version that is not there; whatever is damaged is in the report.
     """
     report = VerifyReport()
+    logged = _verify_log(storage, report)
     wanted: set[str] = set()
     for version in versions if versions is not None else started_versions(storage):
         manifest = _verify_version(storage, version, report)
-        wanted |= {object_path(file.sha256) for file in manifest.source_files} if manifest else set()
+        for file in manifest.source_files if manifest else ():
+            wanted.add(object_path(file.sha256))
+            if (file.dataset, file.url, file.sha256) not in logged:
+                what = f"no longer tells of {file.url}, which {version} was made from"
+                report.problems.append(Problem(f"{LOG}/{file.dataset}", what))
     if versions is None:
-        wanted |= set(storage.list(OBJECTS))
+        wanted |= {*storage.list(OBJECTS), *storage.list(REFUSED)}
+        _verify_cache(storage, report)
+        _find_strangers(storage, report)
     try:
-        check_pointer(storage)
+        # A run killed right before the very first pointer leaves one version without it.
+        if latest_manifest(storage) is None and len(versions_of(storage)) > 1:
+            report.problems.append(Problem(LATEST, "is missing; the next run writes it"))
     except IntegrityError as error:
         report.problems.append(Problem(LATEST, str(error)))
     for path in sorted(wanted):
-        _verify_bytes(storage, path, "".join(path.removeprefix(f"{OBJECTS}/").split("/")), None, report)
-    _verify_log(storage, report)
-    if versions is None:
-        for path in storage.list(REFUSED):
-            _verify_bytes(storage, path, path.rsplit("/", 1)[-1], None, report)
-        _verify_cache(storage, report)
+        _verify_bytes(storage, path, "".join(path.split("/")[-2 if path.startswith(OBJECTS) else -1 :]), None, report)
     return report
 
 
-def _verify_log(storage: Storage, report: VerifyReport) -> None:
+def _verify_log(storage: Storage, report: VerifyReport) -> set[tuple[str, str, str]]:
+    """Read the whole log of the archive. Returns the copies it tells of: dataset, address and SHA-256."""
+    told = set()
     for path in storage.list(LOG):
         report.files += 1
         try:
-            report.bytes += len(unsealed(storage, path))
+            lines = [json.loads(line) for line in unsealed(storage, path).splitlines()]
         except IntegrityError as error:
             report.problems.append(Problem(path, str(error)))
+            continue
+        copies = [copy for line in lines for copy in line.get("copies", [line])]
+        told |= {(path.split("/")[2], copy["url"], copy["sha256"]) for copy in copies if "sha256" in copy}
+    return told
 
 
 def _verify_cache(storage: Storage, report: VerifyReport) -> None:
@@ -108,6 +128,16 @@ def _verify_cache(storage: Storage, report: VerifyReport) -> None:
             report.problems.append(Problem(note, "is damaged; the step runs again"))
         for table in tables or ():
             _verify_bytes(storage, table.path, table.sha256, table.bytes, report)
+
+
+def _find_strangers(storage: Storage, report: VerifyReport) -> None:
+    """Name files among the snapshots that belong to no version."""
+    known = {LATEST} | {f"{PINS}/{version}" for version in started_versions(storage)}
+    folders = tuple(f"{SNAPSHOTS}/{version}/" for version in started_versions(storage))
+    hidden = f"{SNAPSHOTS}/."
+    for path in storage.list(SNAPSHOTS):
+        if path not in known and not path.startswith((*folders, hidden)):
+            report.problems.append(Problem(path, "is no part of any version; somebody put it there"))
 
 
 def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Manifest | None:
@@ -126,9 +156,10 @@ def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Man
         report.problems.append(Problem(manifest_path(version), str(error)))
         return None
     for path in sorted(there - {f"{folder}/{path}" for path in manifest.files}):
-        if path not in {manifest_path(version), f"{folder}/{CLAIM}"}:
+        if path == f"{folder}/{CLAIM}":
+            report.problems += _wrong_with_claim(storage, path, manifest)
+        elif path != manifest_path(version):
             report.problems.append(Problem(path, "is not part of the version; somebody put it there"))
-    report.problems += _wrong_with_claim(storage, version, manifest)
     connection = duckdb.connect()
     known: set[str] = set()
     try:
@@ -143,14 +174,12 @@ def _verify_version(storage: Storage, version: str, report: VerifyReport) -> Man
     return manifest
 
 
-def _wrong_with_claim(storage: Storage, version: str, manifest: Manifest) -> Iterable[Problem]:
-    path = f"{SNAPSHOTS}/{version}/{CLAIM}"
+def _wrong_with_claim(storage: Storage, path: str, manifest: Manifest) -> list[Problem]:
+    claim = read_claim(storage, path)
+    if claim is None:
+        return [Problem(path, "is damaged")]
     tables = {path: entry.sha256 for path, entry in manifest.files.items() if entry.rows is not None}
-    try:
-        claim = read_claim(storage, version)
-    except IntegrityError as error:
-        return [Problem(path, str(error))]
-    if claim is None or claim_on(manifest.content_id, tables).items() <= claim.items():
+    if claim_on(manifest.content_id, manifest.previous, tables).items() <= claim.items():
         return []
     return [Problem(path, "is a claim on other content than the manifest tells of")]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from etl.cells import concat
 from etl.diff.kinds import Causes, Kinds
 from etl.diff.report import KINDS, Change, Diff, TableDiff
-from etl.diff.sides import Side
+from etl.diff.sides import DamagedSideError, Side
 from etl.schema import Contract, contract, contracts
 
 #: Relative difference below which two doubles count as equal.
@@ -47,8 +47,9 @@ class _Found:
 def compare(old: Side, new: Side, source_of: Mapping[str, str | None] | None = None) -> Comparison:
     """Compare all tables of two sides.
 
-    `source_of`: the source that each dataset feeds, by which a revision is laid to a source. Raises IntegrityError
-    naming a file whose bytes are not those it was published with.
+    `source_of`: the source that each dataset feeds, by which a revision is laid to a source. A table of a published
+    version one of whose files is missing or damaged is skipped, with the reason. Raises IntegrityError naming a
+    damaged file of a draft.
     """
     causes = Causes(old, new, source_of or {})
     tables, cells = [], []
@@ -77,20 +78,28 @@ _CELLS = pa.schema(
 
 
 def _compare_table(name: str, old: Side, new: Side, causes: Causes) -> tuple[TableDiff, _Found]:
-    found = _Found()
     files = [{p: e.sha256 for p, e in side.files.items() if p.startswith(f"{name}/")} for side in (old, new)]
     rows = [side.tables[name].rows if name in side.tables else 0 for side in (old, new)]
     unchanged = [path for path, digest in files[0].items() if files[1].get(path) == digest]
     different = sorted(path for path in files[0].keys() | files[1].keys() if path not in unchanged)
     told = TableDiff(table=name, status="identical", rows_old=rows[0], rows_new=rows[1], files_unchanged=len(unchanged))
     if name not in old.tables or name not in new.tables:
-        return told.model_copy(update={"status": "new" if name in new.tables else "gone"}), found
+        return told.model_copy(update={"status": "new" if name in new.tables else "gone"}), _Found()
     if not different:
-        return told, found
+        return told, _Found()
     reason = _why_not(name, old, new)
     if reason:
-        return told.model_copy(update={"status": "skipped", "reason": reason}), found
-    rule = contract(name)
+        return told.model_copy(update={"status": "skipped", "reason": reason}), _Found()
+    try:
+        return _compare_files(told, different, old, new, causes)
+    except DamagedSideError as error:
+        return told.model_copy(update={"status": "skipped", "reason": str(error)}), _Found()
+
+
+def _compare_files(
+    told: TableDiff, different: Sequence[str], old: Side, new: Side, causes: Causes
+) -> tuple[TableDiff, _Found]:
+    rule, found = contract(told.table), _Found()
     columns: list[set[str]] = [set(), set()]
     for path in different:
         sides = [

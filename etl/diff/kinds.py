@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from etl.cells import codes
 from etl.diff.report import KINDS
-from etl.diff.sides import Side
+from etl.diff.sides import DamagedSideError, Side
 from etl.publish.parquet import part_path
 
 Kinds = NDArray[np.int8]
@@ -107,10 +107,13 @@ class Causes:
         files = [side.files.get(path) for side in (self._old, self._new)]
         if files[0] is None or files[1] is None or files[0].sha256 == files[1].sha256:
             return set()
-        rows = [
-            set(zip(*(side.read(path)[name].to_pylist() for name in names), strict=True))
-            for side in (self._old, self._new)
-        ]
+        try:
+            rows = [
+                set(zip(*(side.read(path)[name].to_pylist() for name in names), strict=True))
+                for side in (self._old, self._new)
+            ]
+        except DamagedSideError:
+            return set()  # The table itself is told as skipped.
         return rows[0] ^ rows[1]
 
 

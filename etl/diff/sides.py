@@ -17,6 +17,10 @@ from etl.publish.versions import SNAPSHOTS
 from etl.storage import Storage
 
 
+class DamagedSideError(IntegrityError):
+    """A file of a published version is missing or not what it was published as."""
+
+
 class Side(Protocol):
     """What is compared: files of tables by path, and what they were made from."""
 
@@ -77,9 +81,14 @@ class PublishedSide:
         return self._manifest.code_id
 
     def read(self, path: str) -> pa.Table:
-        """Rows of a file."""
+        """Rows of a file. Raises DamagedSideError naming one that is missing or damaged."""
         place = f"{SNAPSHOTS}/{self.version}/{path}"
-        return _rows(self._storage.read_bytes(place), self.files[path].sha256, f"{self._storage.root}/{place}")
+        try:
+            return _rows(self._storage.read_bytes(place), self.files[path].sha256, place)
+        except FileNotFoundError:
+            raise DamagedSideError(f"{place} is missing") from None
+        except IntegrityError as error:
+            raise DamagedSideError(str(error)) from error
 
 
 class DraftSide:

@@ -1,7 +1,6 @@
 """Publishing in a local folder: built beside under a name of its own, synced, renamed in one step."""
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from etl.errors import TransientError, UsageError
+from etl.locks import held
 from etl.publish.catalogue import documents
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry
@@ -53,12 +53,6 @@ def publish_in_folder(storage: Storage, draft: Draft, parts: Mapping[str, Part])
     return Published(version, draft.previous, True)
 
 
-def is_being_built(folder: Path) -> bool:
-    """Say whether a live process on this machine builds in the folder."""
-    with _locked(folder, wait=False) as is_locked:
-        return not is_locked
-
-
 @contextmanager
 def _building_folder(storage: Storage, snapshots: Path, version: str) -> Iterator[Path]:
     """Make a folder of this run's own and hold its lock; it is gone afterwards, unless it was renamed."""
@@ -68,30 +62,17 @@ def _building_folder(storage: Storage, snapshots: Path, version: str) -> Iterato
         building.mkdir()
     except OSError as error:
         raise _storage_error(storage, error) from error
-    with _locked(building, wait=True):
-        if not building.exists():
-            raise OvertakenError("prune removed the folder this run was about to build in; run again")
-        try:
-            yield building
-        except OSError as error:
-            raise _storage_error(storage, error) from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: Path, wait: bool) -> Iterator[bool]:
-    """Hold the folder's lock, which its holder's death releases; yields False where another process holds it."""
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        with held(building):
+            if not building.exists():
+                raise FileNotFoundError(building)
+            yield building
+    except FileNotFoundError as error:
+        raise OvertakenError("prune removed the folder this run was building in; run again") from error
+    except OSError as error:
+        raise _storage_error(storage, error) from error
     finally:
-        os.close(handle)
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def _digest(file: Path) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from etl.errors import IntegrityError
 from etl.publish.catalogue import documents
@@ -39,40 +40,49 @@ def publish_as_objects(storage: Storage, draft: Draft, parts: Mapping[str, Part]
     return Published(version, draft.previous, is_new)
 
 
+def read_claim(storage: Storage, path: str) -> dict[str, Any] | None:
+    """Read a claim; None where it is gone or damaged, and so nobody's."""
+    try:
+        return unsealed(storage.read_bytes(path), path)
+    except (FileNotFoundError, IntegrityError):
+        return None
+
+
+def claim_on(content_id: str, previous: str | None, files: Mapping[str, str]) -> dict[str, str | None]:
+    """What a claim says of its content: its id, the version it was compared with, a hash over its tables' files."""
+    files_id = hashlib.sha256(json_bytes(dict(files))).hexdigest()
+    return {"content_id": content_id, "previous": previous, "files_id": files_id}
+
+
+def claim_of(content: Mapping[str, str | None]) -> bytes:
+    """Return a claim on a version's name for some content, made now."""
+    return sealed({**content, "claimed_at": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
 def _claimed(storage: Storage, draft: Draft, parts: Mapping[str, Part]) -> str:
-    """Claim the first free name after the newest published version of the day."""
-    ours = claim_on(draft.content_id, {path: part.sha256 for path, part in parts.items()})
-    claim = sealed({**ours, "claimed_at": datetime.now(UTC).isoformat(timespec="seconds")})
+    """Claim the first free name after the newest published version of the day.
+
+    A claim of the same content that another run left is made anew, so that `prune` leaves it alone meanwhile.
+    """
+    ours = claim_on(draft.content_id, draft.previous, {path: part.sha256 for path, part in parts.items()})
     newest = newest_version(storage, draft.snapshot_date)
     day, number = version_order(newest) if newest else (None, 0)
     for candidate in count(number + 1 if day == draft.snapshot_date else 1):
         version = version_name(draft.snapshot_date, candidate)
         path = f"{SNAPSHOTS}/{version}/{CLAIM}"
-        if storage.write_new(path, claim) or _is_ours(storage, version, ours):
+        if storage.write_new(path, claim_of(ours)):
             return version
+        tag = storage.tag(path)
+        if _is_ours(storage, path, ours):
+            storage.replace_if(path, claim_of(ours), tag)
+            if _is_ours(storage, path, ours):
+                return version
     raise AssertionError("there is always a next number")
 
 
-def claim_on(content_id: str, files: Mapping[str, str]) -> dict[str, str]:
-    """What a claim says of its content: its id, and a hash over the hashes of its tables' files by path."""
-    return {"content_id": content_id, "files_id": hashlib.sha256(json_bytes(dict(files))).hexdigest()}
-
-
-def read_claim(storage: Storage, version: str) -> dict[str, str] | None:
-    """Read the claim on a version; None where there is none. Raises IntegrityError for a damaged one."""
-    path = f"{SNAPSHOTS}/{version}/{CLAIM}"
-    try:
-        return unsealed(storage.read_bytes(path), path)
-    except FileNotFoundError:
-        return None
-
-
-def _is_ours(storage: Storage, version: str, ours: Mapping[str, str]) -> bool:
-    """Whether the claim on a version is on the same content. Nobody's name stands under a damaged one."""
-    try:
-        return ours.items() <= (read_claim(storage, version) or {}).items()
-    except IntegrityError:
-        return False
+def _is_ours(storage: Storage, path: str, ours: Mapping[str, str | None]) -> bool:
+    there = read_claim(storage, path)
+    return there is not None and ours.items() <= there.items()
 
 
 def _brought(storage: Storage, target: str, part: Part) -> None:
@@ -85,8 +95,11 @@ def _brought(storage: Storage, target: str, part: Part) -> None:
 
 def _kept(storage: Storage, target: str, data: bytes) -> FileEntry:
     """Write a document; one that another run of the same content wrote first stands as it is."""
-    storage.write_new(target, data)
+    is_mine = storage.write_new(target, data)
     there = storage.read_bytes(target)
+    if is_mine and there != data:
+        storage.delete(target)
+        raise IntegrityError(f"{target}: other bytes arrived than were written; nothing was published, run again")
     return FileEntry(sha256=hashlib.sha256(there).hexdigest(), bytes=len(there))
 
 

@@ -14,6 +14,8 @@ from etl.storage import Storage
 
 SNAPSHOTS = "snapshots"
 LATEST = f"{SNAPSHOTS}/latest.json"
+#: One empty file by the name of each version that `prune` must leave alone.
+PINS = f"{SNAPSHOTS}/pins"
 
 _VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.([1-9]\d*))?")
 _POINTER_TRIES = 20
@@ -62,9 +64,8 @@ def newest_version(storage: Storage, until: date | None = None) -> str | None:
 def read_manifest(storage: Storage, version: str) -> Manifest:
     """Read a version's manifest. Raises UsageError where there is no version, IntegrityError where it is damaged."""
     version_order(version)
-    path = manifest_path(version)
     try:
-        return Manifest.from_bytes(storage.read_bytes(path), path)
+        return _manifest(storage.read_bytes(manifest_path(version)), version)
     except FileNotFoundError:
         known = versions(storage)
         listed = ", ".join(known[-5:]) if known else "none yet"
@@ -82,33 +83,44 @@ def latest_version(storage: Storage) -> str | None:
     return _pointed_at(storage, LATEST)[0]
 
 
-def check_pointer(storage: Storage) -> None:
-    """Raise IntegrityError where the pointer is damaged or does not fit the manifest that it names."""
+def latest_manifest(storage: Storage) -> Manifest | None:
+    """Manifest of the version that the pointer names; None before the first.
+
+    Raises IntegrityError where the pointer or the manifest is damaged, or the two do not fit each other.
+    """
     version, digest = _pointed_at(storage, LATEST)
     if version is None:
-        return
+        return None
+    path = manifest_path(version)
     try:
-        actual = hashlib.sha256(storage.read_bytes(manifest_path(version))).hexdigest()
+        data = storage.read_bytes(path)
     except FileNotFoundError:
         raise IntegrityError(f"{LATEST} names version {version}, which is not there") from None
-    if actual != digest:
-        raise IntegrityError(f"{LATEST} does not fit {manifest_path(version)}: one of the two is damaged")
+    manifest = _manifest(data, version)
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise IntegrityError(f"{LATEST} is damaged (it does not fit {path})")
+    return manifest
 
 
 def advance_pointer(storage: Storage) -> None:
-    """Point at the newest published version. The pointer never moves back, by date then number."""
+    """Point at the newest published version. The pointer never moves back, by date then number.
+
+    One that is damaged, or names a version that is gone, is mended. Raises IntegrityError naming a damaged manifest.
+    """
     for _ in range(_POINTER_TRIES):
         newest = newest_version(storage)
         if newest is None:
             return
         tag = storage.tag(LATEST)
+        data = storage.read_bytes(manifest_path(newest))
+        _manifest(data, newest)
         try:
-            current = latest_version(storage)
+            current = latest_manifest(storage)
         except IntegrityError:
             current = None
-        if current is not None and version_order(current) >= version_order(newest):
+        if current is not None and version_order(current.version) >= version_order(newest):
             return
-        digest = hashlib.sha256(storage.read_bytes(manifest_path(newest))).hexdigest()
+        digest = hashlib.sha256(data).hexdigest()
         # Another publisher may have moved it in between: look again, until it names the newest.
         storage.replace_if(LATEST, json_bytes({"version": newest, "manifest_sha256": digest}), tag)
     raise TransientError(f"{LATEST} keeps changing under this run; run again")
@@ -119,6 +131,14 @@ def content_id(inputs: Iterable[str], code_id: str, contracts: Mapping[str, Cont
     parts = ["inputs", *sorted(inputs), "code", code_id, "contracts"]
     parts += [contracts[name].model_dump_json() for name in sorted(contracts)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _manifest(data: bytes, version: str) -> Manifest:
+    path = manifest_path(version)
+    manifest = Manifest.from_bytes(data, path)
+    if manifest.version != version:
+        raise IntegrityError(f"{path} is damaged (it is the manifest of {manifest.version})")
+    return manifest
 
 
 def _pointed_at(storage: Storage, path: str) -> tuple[str | None, str | None]:

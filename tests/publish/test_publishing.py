@@ -30,7 +30,7 @@ from etl.publish import (
     versions,
 )
 from etl.publish.manifest import manifest_json_schema
-from etl.publish.versions import LATEST, advance_pointer, check_pointer, content_id, version_name, version_order
+from etl.publish.versions import LATEST, advance_pointer, content_id, latest_manifest, version_name, version_order
 from etl.schema import contracts
 from etl.storage import Storage
 
@@ -40,7 +40,7 @@ def test_the_first_version_is_whole_and_the_pointer_names_it(root: Storage) -> N
     assert (done.version, done.previous, done.is_new) == ("2026-01-01", None, True)
     manifest = check_whole(root, done.version)
     assert latest_version(root) == "2026-01-01"
-    check_pointer(root)
+    latest_manifest(root)
     assert set(manifest.tables) == set(contracts())
     assert manifest.tables["region_cluster"].files == 2
     assert manifest.tables["region_partner"].rows == 0
@@ -152,7 +152,7 @@ def test_publishers_at_once_one_wins_and_the_others_say_so(root: Storage) -> Non
     assert len(contents) == len(set(contents)) >= 1
     new = [outcome for outcome in outcomes if getattr(outcome, "is_new", False)]
     assert len(new) == len(contents)
-    check_pointer(root)
+    latest_manifest(root)
     assert latest_version(root) == versions(root)[-1]
 
 
@@ -205,7 +205,7 @@ def test_the_pointer_catches_up_after_a_run_killed_before_it(root: Storage) -> N
         latest_version(root)
     publish(root, draft("2026-01-03", 2.0, previous="2026-01-02"))
     assert latest_version(root) == "2026-01-02"
-    check_pointer(root)
+    latest_manifest(root)
 
 
 @pytest.mark.parametrize("write", [1, 7, 30])
@@ -287,5 +287,5 @@ def test_a_pointer_to_a_version_that_is_gone_is_damaged(folder_root: Storage) ->
     publish(folder_root, draft("2026-01-01"))
     shutil.rmtree(Path(folder_root.root) / "snapshots/2026-01-01")
     with pytest.raises(IntegrityError, match="names version 2026-01-01, which is not there"):
-        check_pointer(folder_root)
+        latest_manifest(folder_root)
     advance_pointer(folder_root)

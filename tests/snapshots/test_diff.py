@@ -11,7 +11,6 @@ from snapshot_samples import draft, parts_of, read_part, source_files
 
 from etl.diff import Comparison, DraftSide, PublishedSide, compare, with_changes
 from etl.diff.compare import CELLS_KEPT
-from etl.errors import IntegrityError
 from etl.publish import Draft, Manifest, publish, read_manifest
 from etl.publish.manifest import TableEntry
 from etl.schema import contract
@@ -60,7 +59,8 @@ def test_unchanged_files_are_not_read(folder_root: Storage, monkeypatch: pytest.
     for side in (PublishedSide, DraftSide):
         real = side.read
         monkeypatch.setattr(side, "read", lambda self, path, real=real: read.append(path) or real(self, path))
-    old = PublishedSide(folder_root, read_manifest(folder_root, "2026-01-01"))
+    old_manifest = read_manifest(folder_root, "2026-01-01")
+    old = PublishedSide(folder_root, old_manifest)
     found = compare(old, DraftSide(folder_root, other), SOURCES)
     assert set(read) == {CLUSTERS_2017}
     told = {table.table: table for table in found.diff.tables}
@@ -241,9 +241,20 @@ def test_a_damaged_file_is_never_compared(folder_root: Storage) -> None:
     data = bytearray(folder_root.read_bytes(place))
     data[2000] ^= 4
     folder_root.write(place, bytes(data))
-    old = PublishedSide(folder_root, read_manifest(folder_root, "2026-01-01"))
-    with pytest.raises(IntegrityError, match=r"snapshots/2026-01-01/region_cluster/region_cluster-2017.* is damaged"):
-        compare(old, DraftSide(folder_root, draft("2026-01-02", 2.0)), SOURCES)
+    old_manifest = read_manifest(folder_root, "2026-01-01")
+    old = PublishedSide(folder_root, old_manifest)
+    found = compare(old, DraftSide(folder_root, draft("2026-01-02", 2.0)), SOURCES)
+    told = {table.table: table for table in found.diff.tables}
+    assert told["region_cluster"].status == "skipped" and not found.diff.is_identical
+    assert (told["region_cluster"].reason or "").startswith(f"{place} is damaged")
+    assert told["region_total"].status == "changed"
+    folder_root.delete("snapshots/2026-01-01/region_total/region_total-2017.parquet")
+    folder_root.delete("snapshots/2026-01-01/source_file/source_file.parquet")
+    done = publish(folder_root, with_changes(folder_root, draft("2026-01-02", 2.0), old_manifest, SOURCES))
+    assert done.is_new and done.previous == "2026-01-01"
+    changes = json.loads(folder_root.read_bytes("snapshots/2026-01-02/changes.json"))
+    skipped = {table["table"] for table in changes["tables"] if table["status"] == "skipped"}
+    assert skipped == {"region_cluster", "region_total", "source_file"}
 
 
 def manifest_of(storage: Storage, one: Draft, previous: Manifest | None) -> Manifest:

@@ -31,6 +31,11 @@ with _building_folder(Storage(sys.argv[1]), Path(sys.argv[1]) / "snapshots", "20
 """
 
 
+def claim_made_in(year: int) -> bytes:
+    """A claim on a name for content that is nobody's here."""
+    return sealed({"content_id": "c", "claimed_at": f"{year}-01-01T00:00:00+00:00"})
+
+
 @pytest.fixture
 def four(folder_root: Storage) -> Storage:
     """A root with four versions."""
@@ -150,11 +155,11 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next(folder_root: Stora
 
 def test_claims_without_a_version_go_when_they_are_old_or_passed(s3_root: Storage) -> None:
     publish(s3_root, draft("2026-01-01"))
-    s3_root.write("snapshots/2026-01-03/claim.json", sealed({"claimed_at": "2020-01-01T00:00:00+00:00"}))
+    s3_root.write("snapshots/2026-01-03/claim.json", claim_made_in(2020))
     s3_root.write("snapshots/2026-01-03/cluster/cluster.parquet", b"half")
     publish(s3_root, draft("2026-01-04", 2.0, previous="2026-01-01"))
     fresh = replace(draft("2026-01-05", 3.0, previous="2026-01-04"))
-    s3_root.write("snapshots/2026-01-05/claim.json", sealed({"claimed_at": "2999-01-01T00:00:00+00:00"}))
+    s3_root.write("snapshots/2026-01-05/claim.json", claim_made_in(2999))
     assert [one.path for one in plan_prune(s3_root).removals] == ["snapshots/2026-01-03/"]
     assert publish(s3_root, fresh).version == "2026-01-05.2"
     plan = plan_prune(s3_root)

@@ -2,36 +2,20 @@
 
 import hashlib
 import io
-import random
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from archived_samples import ORIGINAL, flip, with_archive, with_two_versions
 from snapshot_samples import draft, parts_of, read_part, source_files
 
-from etl.archive import Outcome, object_path
-from etl.archive.log import RunLog
-from etl.cache import run_step
-from etl.diff import with_changes
+from etl.archive import object_path
 from etl.errors import UsageError
-from etl.publish import Draft, Manifest, Part, publish, read_manifest
+from etl.publish import Draft, Manifest, Part, publish
 from etl.publish.versions import LATEST
-from etl.seal import sealed
-from etl.sources.base import Request
 from etl.storage import Storage
 from etl.verify import verify, verify_rebuild
-
-ORIGINAL = b"what the publisher sent"
-
-
-def with_archive(one: Draft) -> Draft:
-    """The draft with an archived file of ours behind it."""
-    digest = hashlib.sha256(ORIGINAL).hexdigest()
-    files = tuple(file.model_copy(update={"sha256": digest}) for file in one.source_files[:1])
-    return replace(one, source_files=files)
 
 
 @pytest.fixture
@@ -40,88 +24,12 @@ def published(folder_root: Storage) -> Storage:
     return with_two_versions(folder_root)
 
 
-def with_two_versions(root: Storage) -> Storage:
-    root.write(object_path(hashlib.sha256(ORIGINAL).hexdigest()), ORIGINAL)
-    publish(root, with_archive(draft("2026-01-01")))
-    second = with_archive(draft("2026-01-02", 2.0))
-    publish(root, with_changes(root, second, read_manifest(root, "2026-01-01")))
-    return root
-
-
-def flip(storage: Storage, path: str, at: int) -> None:
-    """Change one bit."""
-    data = bytearray(storage.read_bytes(path))
-    data[at % len(data)] ^= 1 << (at % 8)
-    storage.write(path, bytes(data))
-
-
 def test_sound_versions_are_sound(published: Storage) -> None:
     report = verify(published)
     assert report.is_sound, report.sentence()
     assert report.versions == ["2026-01-01", "2026-01-02"]
     assert report.sentence().startswith("All is as published: 2 versions, ")
     assert verify(published, ["2026-01-02"]).is_sound
-
-
-def test_one_changed_byte_anywhere_is_named(tmp_path: Path) -> None:
-    storage = Storage(tmp_path)
-    storage.write(object_path(hashlib.sha256(ORIGINAL).hexdigest()), ORIGINAL)
-    publish(storage, with_archive(draft("2026-01-01")))
-    chance = random.Random(1)
-    paths = storage.list("")
-    must = [path for path in paths if path.startswith("archive") or path.endswith((".json", ".txt", ".jsonld"))]
-    assert len(must) == 7
-    for path in must + chance.sample([path for path in paths if path.endswith(".parquet")], 8):
-        before = storage.read_bytes(path)
-        flip(storage, path, chance.randrange(1_000_000))
-        report = verify(storage)
-        named = {problem.path for problem in report.problems}
-        assert path in named and path in report.sentence(), (path, report.sentence())
-        storage.write(path, before)
-    assert verify(storage).is_sound
-
-
-def test_one_changed_byte_of_log_cache_or_refused_bytes_is_named(folder_root: Storage) -> None:
-    publish(folder_root, replace(draft("2026-01-01"), source_files=()))
-    copy = {"kind": "k", "content": "csv", "year": 2020, "sha256": "0" * 64, "bytes": 5}
-    log = RunLog(folder_root, "run", date(2026, 1, 1), {})
-    outcome = Outcome(Request("toys", "https://example.org/a", "k", "csv", 2020), "fetched", "2026-01-01", None)
-    log.write([replace(outcome, statement=copy)])
-    folder_root.write(f"archive/refused/toys/{hashlib.sha256(ORIGINAL).hexdigest()}", ORIGINAL)
-    rows = pa.table({"a": [1, 2]})
-    run_step(folder_root, "estimate", "toys", 2020, ["input"], lambda: ({"cells": rows}, ["a note"]))
-    assert verify(folder_root).is_sound
-    chance = random.Random(2)
-    paths = [path for path in folder_root.list("") if not path.startswith("snapshots")]
-    assert len(paths) == 4
-    for path in paths:
-        before = folder_root.read_bytes(path)
-        for _ in range(20):
-            flip(folder_root, path, chance.randrange(1_000_000))
-            assert path in {problem.path for problem in verify(folder_root, None).problems}
-            folder_root.write(path, before)
-
-
-def test_swapped_and_cut_files_are_named(published: Storage) -> None:
-    folder = "snapshots/2026-01-02"
-    pair = [f"{folder}/region_total/region_total-{year}.parquet" for year in (2016, 2017)]
-    one, other = (published.read_bytes(path) for path in pair)
-    published.write(pair[0], other)
-    published.write(pair[1], one)
-    published.write(f"{folder}/datapackage.json", published.read_bytes(f"{folder}/datapackage.json")[:-1])
-    found = {problem.path for problem in verify(published, ["2026-01-02"]).problems}
-    assert found == {*pair, f"{folder}/datapackage.json"}
-
-
-def test_a_claim_that_does_not_fit_is_named(s3_root: Storage) -> None:
-    publish(s3_root, replace(draft("2026-01-01"), source_files=()))
-    path = "snapshots/2026-01-01/claim.json"
-    before = s3_root.read_bytes(path)
-    for at in (30, 90, 200, len(before) - 3):
-        flip(s3_root, path, at)
-        assert [problem.path for problem in verify(s3_root).problems] == [path]
-    s3_root.write(path, sealed({"content_id": "other", "claimed_at": "2026-01-01T00:00:00+00:00"}))
-    assert "other content" in verify(s3_root).sentence()
 
 
 def test_versions_on_s3_are_verified_as_well(s3_root: Storage) -> None:

@@ -175,7 +175,7 @@ def test_what_a_killed_run_left_is_hidden_and_cleaned_when_old(tmp_path: Path) -
     assert storage.clean_leftovers(older_than=3600) == []
     os.utime(half, (0, 0))
     os.utime(folder, (0, 0))
-    assert storage.clean_leftovers(older_than=3600) == [folder.name, f"snapshots/{half.name}"]
+    assert storage.clean_leftovers(older_than=3600) == [f"{folder.name}/", f"snapshots/{half.name}"]
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["good", "snapshots"]
 
 
