@@ -22,11 +22,17 @@ def main() -> int:
     if chromium() is None:
         print("No Chromium on this machine (on Debian: apt-get install chromium).", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as folder, browser() as opened:
+    with tempfile.TemporaryDirectory() as folder:
         command = Path(sys.executable).with_name("clusterbridge")
         subprocess.run([command, "demo", "--data", folder], check=True, stdout=subprocess.DEVNULL)
-        page_file = next(Path(folder).glob("snapshots/*/site/index.html"))
-        IMAGES.mkdir(exist_ok=True)
+        take(next(Path(folder).glob("snapshots/*/site/index.html")))
+    return 0
+
+
+def take(page_file: Path) -> None:
+    """Write the images of a page whose figures are invented."""
+    IMAGES.mkdir(exist_ok=True)
+    with browser() as opened:
         for name, view, scheme, (width, height) in SHOTS:
             page = opened.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.goto(page_file.as_uri() + view)
@@ -37,7 +43,6 @@ def main() -> int:
             page.screenshot(path=IMAGES / name)
             page.close()
             print(f"docs/images/{name}")
-    return 0
 
 
 if __name__ == "__main__":

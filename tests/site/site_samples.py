@@ -37,8 +37,14 @@ def codes(scheme: str, most: int = 10_000) -> list[str]:
     return sorted({*found[:most], *(always & set(found))})
 
 
-def sample(years: Sequence[int] = YEARS, most: int = 25, seed: int = 0) -> dict[str, pa.Table]:
-    """Tables by name, as contracts have them. `most`: regions of a scheme; at least 40 make a map worth a test."""
+def sample(
+    years: Sequence[int] = YEARS, most: int = 25, seed: int = 0, partners: int = 3, organisations: int = 0
+) -> dict[str, pa.Table]:
+    """Tables by name, as contracts have them.
+
+    `most`: regions of a scheme; at least 40 make a map worth a test. `partners`: of each kind that a region has in the
+    latest year. `organisations`: how many beside those that the tests name.
+    """
     rng = np.random.default_rng(seed)
     whole = contract("region_cluster").conform
     native = pa.concat_tables([whole(_native(rng, year, scheme, most)) for year in years for scheme in VINTAGES])
@@ -61,8 +67,8 @@ def sample(years: Sequence[int] = YEARS, most: int = 25, seed: int = 0) -> dict[
             pa.concat_tables([_common(rng, native, year, variant) for year in years for variant in ("full", "coarse")])
         ),
         "region_total": contract("region_total").conform(_totals(native)),
-        "region_partner": contract("region_partner").conform(_partners(max(years), most)),
-        "cluster_organisation": contract("cluster_organisation").conform(_organisations()),
+        "region_partner": contract("region_partner").conform(_partners(max(years), most, partners)),
+        "cluster_organisation": contract("cluster_organisation").conform(_organisations(organisations)),
         "cluster_relatedness": contract("cluster_relatedness").conform(_relatedness(max(years))),
     }
 
@@ -181,26 +187,27 @@ def _totals(native: pa.Table) -> pa.Table:
     )
 
 
-def _partners(year: int, most: int) -> pa.Table:
+def _partners(year: int, most: int, count: int) -> pa.Table:
     rows = []
     for level, (american, european) in LEVELS.items():
         there = codes(european, most)
         for code in codes(american, most):
             for kind, explaining in (("twin", "4,32"), ("complement", "4>32,23>27")):
-                for rank, partner in enumerate(there[:3], start=1):
+                for rank, partner in enumerate(there[:count], start=1):
                     rows.append(
                         {
                             **{"level": level, "year": year, "region_scheme": american, "region_code": code},
                             **{"region_vintage": VINTAGES[american], "partner_scheme": european},
                             **{"partner_code": partner, "partner_vintage": VINTAGES[european], "kind": kind},
-                            **{"partner_rank": rank, "score": 1 - rank / 10, "score_low": 0.1, "score_high": 0.95},
+                            **{"partner_rank": rank, "score": 1 / rank if count > 9 else 1 - rank / 10},
+                            **{"score_low": 0.1, "score_high": 0.95},
                             **{"explaining_clusters": explaining, "size_ratio": 0.5},
                         }
                     )
     return pa.Table.from_pylist(rows, schema=contract("region_partner").arrow_schema)
 
 
-def _organisations() -> pa.Table:
+def _organisations(more: int) -> pa.Table:
     common = {"region_scheme": "us_county", "region_code": "26163", "region_vintage": 2020, "country_code": "US"}
     rows = [
         {**common, "organisation_id": "a", "organisation_name": HOSTILE, "cluster_code": 4, "link_rank": 1},
@@ -211,6 +218,11 @@ def _organisations() -> pa.Table:
             "cluster_code": 4,
             "link_rank": 1,
         },
+    ]
+    rows += [
+        {**common, "organisation_id": f"c{i}", "organisation_name": f"Organisation number {i}"}
+        | {"cluster_code": 1 + i % 51, "link_rank": 1}
+        for i in range(more)
     ]
     rows = [{**row, "score": 0.5, "link_method": "text", "evidence": "motor"} for row in rows]
     return pa.Table.from_pylist(rows, schema=contract("cluster_organisation").arrow_schema)
