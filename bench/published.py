@@ -23,7 +23,8 @@ def point_queries(folder: Path) -> list[Row]:
     files = sorted((folder / "root" / "snapshots" / versions(storage)[-1] / "region_cluster").glob("*.parquet"))
     rows = [pq.read_metadata(file).num_rows for file in files]
     wall, cpu = [], []
-    for code in _counties(files)[:: len(_counties(files)) // QUERIES][:QUERIES]:
+    counties = _counties(files)
+    for code in counties[:: max(1, len(counties) // QUERIES)][:QUERIES]:
         start = time.perf_counter(), time.process_time()
         with duckdb.connect() as connection:
             found = connection.execute(

@@ -87,7 +87,8 @@ def _everything(folder: Path) -> list[Row]:
     total.against(BUDGET_SECONDS, wall=True)
     years = sorted((folder / "root" / "snapshots" / str(summary.version) / "region_industry").glob("*.parquet"))
     rows, seconds = bare_rewrite_of(years[::9])
-    total.beside(f"bare pyarrow read, sort, write: {len(years[::9])} years, by rows", seconds / rows * summary.rows)
+    for line in clock.lines:
+        line.beside(f"bare pyarrow read, sort, write: {len(years[::9])} years, by rows", seconds / rows * summary.rows)
     memory = Row(clock.workload, "peak of a worker", peak_mib=round(family.workers_peak(), 1))
     memory.against_memory(MEMORY_MIB)
     return [*clock.lines, memory, *_growth(stages)]
