@@ -112,6 +112,7 @@ def partner_report(
     if not any_size:
         shown = [row for row in shown if SMALLEST <= row["size_ratio"] <= LARGEST]
     here = pa.Table.from_pylist(organisations_in(organisations, region), organisations.schema)
+    lacking = strong_without_organisation(own, here)["cluster_code"].to_pylist()
     opportunities, test = _opportunities(snapshot, of_year, region, clusters)
     return PartnerReport(
         region=f"{scheme}:{code}",
@@ -121,7 +122,7 @@ def partner_report(
         why_none=None if shown else _why_none(found, own.to_pylist(), cluster, any_size),
         has_organisations=has_organisations,
         organisations=here.to_pylist(),
-        lacking=[clusters[c] for c in strong_without_organisation(own, here)["cluster_code"].to_pylist()],
+        lacking=[clusters[c] for c in lacking if has_organisations and cluster in (None, c)],
         without_strength=organisations_without_strength(own, here).to_pylist(),
         opportunities=opportunities,
         test=test.sentence() if test else None,
