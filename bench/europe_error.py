@@ -2,7 +2,8 @@
 
     python -m bench.europe_error ../shared > tables.md
 
-prints the tables of docs/estimates-europe.md, for every year whose answers are in the folder.
+prints the tables of docs/estimates-europe.md, for every year whose answers are in the folder, and that of
+docs/methodology.md.
 """
 
 import sys
@@ -30,6 +31,11 @@ from bench.europe_truth import (
 from etl.reference import clusters
 from etl.reference.nace import nace_classes
 
+BY_CLUSTER = (
+    *("cluster", "strong a year"),
+    *("wrong cell, plain", "rank correlation, plain", "precision, plain", "recall, plain"),
+    *("wrong cell, ours", "rank correlation, ours", "precision, ours", "recall, ours"),
+)
 METHODS = {
     "plain": {},
     "pattern of other states": {"is_learned": True},
@@ -83,27 +89,41 @@ def _print_american(tables: Mapping[int, pa.Table]) -> None:
                     f"| {year} | {digits} digits | {name} | {found.total_wrong:.1%} | {found.rank_correlation:.2f} | "
                     f"{found.precision:.2f} | {found.recall:.2f} |"
                 )
-    heads = ["wrong, plain", "wrong, pattern", "rank, plain", "rank, pattern", "strong"]
-    heads += ["found, plain", "false, plain", "found, pattern", "false, pattern"]
-    print(f"\n| cluster | {' | '.join(heads)} |")
-    print("|---" * (len(heads) + 1) + "|")
+
+
+def american_by_cluster(tables: Mapping[int, pa.Table]) -> list[str]:
+    """The table of docs/methodology.md: states spread from three digits, by cluster, mean of the years."""
     plain = [american(table) for table in tables.values()]
-    learned = [american(table, is_learned=True) for table in tables.values()]
-
-    def mean(found: Sequence[American], column: str) -> Floats:
-        result: Floats = np.nanmean(np.stack([getattr(one, column) for one in found]), axis=0)
-        return result
-
+    bent = [american(table, is_learned=True) for table in tables.values()]
+    lines = [f"| {' | '.join(BY_CLUSTER)} |", "|---|" + "---:|" * (len(BY_CLUSTER) - 1)]
     for number, name in enumerate(_names()):
-        values = [mean(years, column)[number] for column in ("wrong", "rank") for years in (plain, learned)]
-        counts = [mean(plain, "true")[number]]
-        for years in (plain, learned):
-            counts += [mean(years, "found")[number], (mean(years, "flagged") - mean(years, "found"))[number]]
-        print(
-            f"| {name} | {values[0]:.0%} | {values[1]:.0%} | {values[2]:.2f} | {values[3]:.2f} | "
-            + " | ".join(f"{count:.1f}" for count in counts)
-            + " |"
-        )
+        strong = _mean(plain, "true")[number]
+        texts = []
+        for found in (plain, bent):
+            hit, flagged = (_mean(found, column)[number] for column in ("found", "flagged"))
+            texts += [f"{_mean(found, 'wrong')[number]:.0%}", f"{_mean(found, 'rank')[number]:.2f}"]
+            texts += [f"{_share(hit, flagged)}", f"{_share(hit, strong)}"]
+        lines.append(f"| {name} | {strong:.1f} | {' | '.join(texts)} |")
+    overall = [_overall(found) for found in (plain, bent)]
+    strong = _mean(plain, "true").sum()
+    return [*lines, f"| **all** | {strong:.1f} | {' | '.join(overall)} |"]
+
+
+def _overall(found: Sequence[American]) -> str:
+    wrong, rank, precision, recall = (
+        float(np.mean([getattr(one, name) for one in found]))
+        for name in ("total_wrong", "rank_correlation", "precision", "recall")
+    )
+    return f"{wrong:.1%} | {rank:.2f} | {precision:.2f} | {recall:.2f}"
+
+
+def _mean(found: Sequence[American], column: str) -> Floats:
+    result: Floats = np.nanmean(np.stack([getattr(one, column) for one in found]), axis=0)
+    return result
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.2f}" if whole else "–"
 
 
 def _names() -> list[str]:
@@ -115,7 +135,9 @@ def _names() -> list[str]:
 def main(shared: Path) -> None:
     """Print all tables."""
     _print_british(bres(shared))
-    _print_american(states(shared))
+    american_years = states(shared)
+    _print_american(american_years)
+    print("\n" + "\n".join(american_by_cluster(american_years)))
 
 
 if __name__ == "__main__":

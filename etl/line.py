@@ -24,9 +24,6 @@ from etl.schema import contract, contracts, sort_rows
 from etl.sources import DATASETS, SOURCES
 from etl.storage import Storage
 
-# Arrow's own allocator keeps what is let go: over 150 MiB a county year that the system's hands to the next array.
-pa.set_memory_pool(pa.system_memory_pool())
-
 #: Sources of the facts: their cells are estimated, brought to clusters, measured and published.
 FACTS = ("bls_qcew", "census_cbp", "eurostat_sbs", "eurostat_sbs_ebs", "fr_urssaf", "uk_bres")
 #: Sources that publish every cell they have, if rounded or in extract: nothing of theirs is estimated.

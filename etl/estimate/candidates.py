@@ -75,7 +75,8 @@ class _Table:
         new = [remainder_of(known[region]) for region in np.unique(grid.region[is_total & (supply > 0.5)])]
         lists = Lists.of(known + [code for code in new if code not in known], grid.lists.industries)
         tables = []
-        for values, empty in ((establishments, np.nan), (spare, 0.0), (supply, 0.0), (0.0, 0.0), (0.0, 0.0)):
+        counts = np.nan_to_num(establishments)
+        for values, empty in ((counts, np.nan), (spare, 0.0), (supply, 0.0), (0.0, 0.0), (0.0, 0.0)):
             table = np.full((len(lists.regions), len(lists.industries)), empty)
             table[grid.region, grid.industry] = values
             tables.append(table)

@@ -42,8 +42,8 @@ class Completed:
 def complete(grid: Grid, establishments: Floats, rounding: float = 0.0) -> Completed:
     """Add to the published cells what their establishments say is missing.
 
-    `establishments`: of each cell, NaN where unknown (then nothing is missing). `rounding`: how far each count may be
-    off because it was rounded; a gap that rounding explains is none.
+    `establishments`: of each cell, NaN where unknown; then nothing is known to be missing from the sums it is in.
+    `rounding`: how far each count may be off because it was rounded; a gap that rounding explains is none.
     """
     published = grid.region.size
     parents = grid.industry_parent(), grid.region_parent()
@@ -100,7 +100,7 @@ def _excess(
 
 
 def _more_than_members(establishments: Floats, parent: Integers, rounding: float) -> tuple[Floats, Booleans]:
-    sums, has_members = member_sums(np.nan_to_num(establishments), parent)
+    sums, has_members = member_sums(establishments, parent)
     more = np.where(has_members, np.nan_to_num(establishments - sums), 0.0)
     if rounding:
         members, _ = member_sums(np.ones(parent.size), parent)

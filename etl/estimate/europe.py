@@ -49,7 +49,7 @@ def estimate_europe(cells: pa.Table, *, structures: Sequence[pa.Table] = ()) -> 
     year = int(published.column("year")[0].as_py())
     known = read_structures(structures, grid.industry_scheme)
     classes = spread_classes(done, known, year)
-    result = europe_rows.assemble(published, done, classes, pay, held.q)
+    result = europe_rows.assemble(published, done, classes, pay, held)
     table = contract("region_industry").conform(columns.concat([result, passed_on]))
     return Estimated(
         table,

@@ -38,7 +38,7 @@ def own_region(distance: int) -> float:
     return 0.45 + 0.05 * distance
 
 
-def completed(value: Floats, low: Floats, high: Floats, q: float) -> tuple[Floats, Floats]:
+def completed(value: Floats, low: Floats, high: Floats, q: Floats | float) -> tuple[Floats, Floats]:
     """Ends of the band of completed cells, within their bounds; the cell itself where the bounds meet."""
     half = q * completed_scale(value, low, high)
     return np.maximum(value - half, low), np.minimum(value + half, high)
@@ -59,7 +59,7 @@ def classes(value: Floats, block: Floats, factor: Floats) -> tuple[Floats, Float
     return scale * np.interp(size, np.log(SIZES), DOWN), scale * np.interp(size, np.log(SIZES), UP)
 
 
-def grades(value: Floats, low: Floats, high: Floats, is_exact: Booleans, best: int = B) -> Integers:
+def grades(value: Floats, low: Floats, high: Floats, is_exact: Booleans, best: Integers | int = B) -> Integers:
     """Positions in GRADES: A exact; by half the width of `low` to `high` beside the value B, C or D.
 
     `best`: nothing but an exact figure gets a better grade.

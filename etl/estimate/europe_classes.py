@@ -123,6 +123,9 @@ def _block_totals(done: Completed, blocks: Blocks, rows: Integers, mix: Mix) -> 
         if column >= 0:
             here = present[:, column] & ~has_class[:, members].any(axis=1)
             has_division[:, members] |= present[:, column][:, None]
+            known = known + _rest_of_groups(
+                value[:, column], known, present[:, groups] & (np.array(groups) >= 0), nation[members]
+            )
             weight = np.where(known.sum(axis=1, keepdims=True) > 0, known, _or_even(nation[members])[None, :])
             part = weight / weight.sum(axis=1, keepdims=True)
             totals[np.ix_(here, members)] = (value[:, column, None] * part)[here]
@@ -141,6 +144,17 @@ def _block_totals(done: Completed, blocks: Blocks, rows: Integers, mix: Mix) -> 
         totals[np.ix_(here, members)] = value[here, column][:, None] * part[None, :]
         parent[np.ix_(here, members)] = column
     return totals, parent
+
+
+def _rest_of_groups(division: Floats, known: Floats, is_there: Booleans, nation: Floats) -> Floats:
+    """What a division has more than the groups that are there (areas × groups), for those that are not."""
+    absent = ~is_there & is_there.any(axis=1, keepdims=True)
+    weight = absent * _or_even(nation)[None, :]
+    weight = np.where(weight.sum(axis=1, keepdims=True) > 0, weight, absent)
+    rest = np.maximum(division - known.sum(axis=1), 0.0)
+    return rest[:, None] * colocation.ratio(
+        weight.astype(float), np.tile(weight.sum(axis=1, keepdims=True), weight.shape[1])
+    )
 
 
 def _or_even(weights: Floats) -> Floats:

@@ -106,7 +106,7 @@ def _solve(
         method="highs",
     )
     if not found.success:
-        raise DataError(f"the sums of the European cells could not be closed: {found.message}")
+        raise DataError(f"the sums of the cells could not be closed: {found.message}")
     rise, fall = found.x[:cells], found.x[cells : 2 * cells]
     beyond = found.x[2 * cells + 2 * groups :]
     return start + rise - fall, beyond[:groups] + beyond[groups:]

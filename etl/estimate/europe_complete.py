@@ -10,6 +10,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -85,17 +86,30 @@ def with_remainders(grid: Grid) -> tuple[Grid, list[Conflict]]:
 
 
 def _with_industry_remainders(grid: Grid) -> Grid:
-    """A remainder `X~` in every area that has some of the industries below X but not all that the source has."""
+    """A remainder `X~` in every area that has some of the industries below X but not all of them.
+
+    An industry without a row is there all the same where all industries below it are.
+    """
     place = {code: number for number, code in enumerate(grid.industries)}
-    present = grid.present
+    present, members = grid.present, below(grid.industry_scheme)
     nowhere = np.zeros(len(grid.areas), bool)
+
+    @cache
+    def there(code: str) -> tuple[Booleans, Booleans]:
+        """Where something of an industry is, and where all of it."""
+        own = present[:, place[code]] if code in place else nowhere
+        parts = [there(member) for member in members.get(code, ())]
+        if not parts:
+            return own, own
+        some, whole = (np.array(one) for one in zip(*parts, strict=True))
+        return own | some.any(axis=0), own | whole.all(axis=0)
+
     wanted: dict[str, Booleans] = {}
     # The publisher's total is the sum of what the source covers: its members are whatever stands highest.
-    for code, members in below(grid.industry_scheme).items():
-        if code not in place:
-            continue
-        here = np.array([present[:, place[member]] if member in place else nowhere for member in members])
-        partial = present[:, place[code]] & here.any(axis=0) & ~here.all(axis=0)
+    for code in members.keys() & place.keys():
+        parts = [there(member) for member in members[code]]
+        some, whole = (np.array(one) for one in zip(*parts, strict=True))
+        partial = present[:, place[code]] & some.any(axis=0) & ~whole.all(axis=0)
         if partial.any() and f"{code}~" not in place:
             wanted[f"{code}~"] = partial
     wider = grid.add(industries=sorted(wanted))

@@ -15,7 +15,7 @@ from etl.estimate.europe_grid import Grid, area_tree
 from etl.estimate.tree import Booleans, Floats
 from etl.reference.nace import nace_levels, nace_section
 
-#: Share of cells hidden at a time, and how often. The first half of the rounds sets q, the second measures.
+#: Share of cells hidden at a time, and how often.
 SHARE = 0.06
 ROUNDS = 4
 #: Cells needed to calibrate.
@@ -42,12 +42,25 @@ class HeldOut:
 
     @property
     def q(self) -> float:
-        """The factor of the band (see `europe_bands`) that holds 80 % of the truths of the first rounds."""
+        """The factor of the band (see `europe_bands`) that holds 80 % of the truths."""
+        return self._q_of(np.ones(self.value.size, bool)) if self.is_enough else bands.DEFAULT_Q
+
+    def _q_of(self, chosen: Booleans) -> float:
+        distance = np.abs(self.value - self.truth) / bands.completed_scale(self.value, self.low, self.high)
+        return float(np.quantile(distance[chosen], bands.LEVEL))
+
+    @property
+    def is_covered(self) -> Booleans:
+        """Whether the band holds the truth; its factor is that of the other half of the rounds."""
         first = self.round < ROUNDS // 2
-        if not self.is_enough:
-            return bands.DEFAULT_Q
-        scale = bands.completed_scale(self.value, self.low, self.high)[first]
-        return float(np.quantile(np.abs(self.value - self.truth)[first] / scale, bands.LEVEL))
+        q = np.where(first, self._q_of(~first), self._q_of(first)) if self.is_enough else np.full(first.size, self.q)
+        low, high = bands.completed(self.value, self.low, self.high, q)
+        result: Booleans = (self.truth >= low) & (self.truth <= high)
+        return result
+
+    def represents(self, grid: Grid) -> Booleans:
+        """Cells like those held out: divisions of NUTS 2 regions; none where too few could be held out."""
+        return (grid.members("nuts2")[:, None] & _divisions(grid)[None, :]) if self.is_enough else grid.present & False
 
     def quality(self, section: str | None) -> dict[str, object]:
         """Error and coverage in a section, or in all: columns of table estimate_quality, from `cells` on.
@@ -55,16 +68,13 @@ class HeldOut:
         The band is calibrated over all sections together, not within each.
         """
         chosen = np.ones(self.value.size, bool) if section is None else self.section == section
-        measured = chosen & (self.round >= ROUNDS // 2)
         truth = self.truth[chosen]
-        low, high = bands.completed(self.value, self.low, self.high, self.q)
-        hits = int(((self.truth >= low) & (self.truth <= high))[measured].sum())
-        cells = int(measured.sum())
+        hits, cells = int(self.is_covered[chosen].sum()), int(chosen.sum())
         ends = bands.interval(hits, cells)
         finite = chosen & np.isfinite(self.high)
         middle = (self.low + self.high)[finite] / 2
         return {
-            "cells": int(chosen.sum()),
+            "cells": cells,
             "weighted_error": _over(np.abs(self.value[chosen] - truth).sum(), truth.sum()),
             "midpoint_error": _over(np.abs(middle - self.truth[finite]).sum(), self.truth[finite].sum()),
             "band_coverage": hits / cells if cells else None,
@@ -80,8 +90,7 @@ def _over(error: float, total: float) -> float | None:
 
 def hold_out(grid: Grid) -> HeldOut:
     """Hide published regional divisions in several rounds and estimate them; no cells where nothing is withheld."""
-    levels = nace_levels(grid.industry_scheme)
-    is_division = np.array([levels.get(code) == "division" for code in grid.industries], bool)
+    is_division = _divisions(grid)
     is_region = grid.members("nuts2")
     withheld = grid.present & ~grid.is_known
     eligible = grid.is_known & is_division[None, :] & is_region[:, None]
@@ -91,6 +100,11 @@ def hold_out(grid: Grid) -> HeldOut:
         chance = SHARE * rate / rate[is_division].mean()
         parts = [_round(grid, eligible & (_draws(grid, n) < chance[None, :]), n) for n in range(ROUNDS)]
     return HeldOut(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else _nothing()
+
+
+def _divisions(grid: Grid) -> Booleans:
+    levels = nace_levels(grid.industry_scheme)
+    return np.array([levels.get(code) == "division" for code in grid.industries], bool)
 
 
 def _draws(grid: Grid, number: int) -> Floats:

@@ -11,11 +11,15 @@ from etl.estimate.bounds import exact
 from etl.estimate.europe_classes import Classes
 from etl.estimate.europe_complete import Completed
 from etl.estimate.europe_grid import TOTAL, Grid, industry_tree
+from etl.estimate.europe_holdout import HeldOut
 from etl.estimate.tree import Booleans, Floats, Integers
 from etl.reference.nace import nace_levels
 
 #: Columns that only estimates fill.
-MADE_HERE = ("employment_band_low", "employment_band_high", "grade", "structure_source", "structure_year")
+MADE_HERE = (
+    *("employment_band_low", "employment_band_high", "is_band_calibrated"),
+    *("grade", "structure_source", "structure_year"),
+)
 
 #: A remainder below this many persons is none.
 _NOTHING = 0.5
@@ -24,20 +28,22 @@ _NOTHING = 0.5
 class _Cells:
     """What is known of every cell of the completed grid: areas × industries."""
 
-    def __init__(self, published: pa.Table, done: Completed, classes: Classes, q: float) -> None:
+    def __init__(self, published: pa.Table, done: Completed, classes: Classes, held: HeldOut) -> None:
         grid = done.grid
         self.done, self.grid = done, grid
         self.is_own = grid.row >= 0
-        self.exists = self.is_own | (grid.present & (done.value >= _NOTHING))
+        self.exists = self.is_own | (grid.present & (done.value >= _NOTHING) & ~_is_spread(grid, classes))
         self.status = _statuses(published, done)
         self.is_published = np.isin(self.status, ("reported", "rounded", "noised"))
         self.low = np.where(self.is_published, grid.low, done.low)
         self.high = np.where(self.is_published, grid.high, done.high)
-        band_low, band_high = bands.completed(done.value, done.low, done.high, q)
+        band_low, band_high = bands.completed(done.value, done.low, done.high, held.q)
         self.band_low = np.where(self.is_published, self.low, band_low)
         self.band_high = np.where(self.is_published, self.high, band_high)
-        is_exact = self.is_published | (self.status == "derived_exactly")
-        self.grade = bands.grades(np.nan_to_num(done.value), self.low, self.high, is_exact)
+        self.is_exact = self.is_published | (self.status == "derived_exactly")
+        self.is_calibrated = held.represents(grid) & self.is_own
+        best = np.where(self.is_calibrated, bands.B, bands.C)
+        self.grade = bands.grades(np.nan_to_num(done.value), self.low, self.high, self.is_exact, best)
         self.is_leaf = self._leaves(published, classes)
 
     def _leaves(self, published: pa.Table, classes: Classes) -> Booleans:
@@ -50,20 +56,28 @@ class _Cells:
         is_group = np.array([len(code.rstrip("~")) == 4 for code in self.grid.industries])
         made = self.grid.present & ~self.is_own & ~has_below.reshape(listed.shape) & ~is_group[None, :]
         # A division of a remainder has groups below it, but groups are never leaves beside their division.
-        is_division = np.array([len(code) == 2 for code in self.grid.industries])
-        made |= self.grid.present & ~self.is_own & is_division[None, :]
+        made |= self.grid.present & ~self.is_own & _is_division(self.grid)[None, :] & ~self._has_leaves()
         leaf: Booleans = listed | made
         area, _ = np.nonzero(classes.exists)
         leaf[area, classes.parent[classes.exists]] = False
         return leaf
 
+    def _has_leaves(self) -> Booleans:
+        """Divisions (areas × industries) with a class or a remainder among the rows of the same area."""
+        place = {code: number for number, code in enumerate(self.grid.industries)}
+        result = np.zeros(self.grid.row.shape, bool)
+        for code, number in place.items():
+            if code[:2] in place and (len(code) == 5 or (code.endswith("~") and len(code) > 2)):
+                result[:, place[code[:2]]] |= self.exists[:, number]
+        return result
 
-def assemble(published: pa.Table, done: Completed, classes: Classes, pay: Floats, q: float) -> pa.Table:
+
+def assemble(published: pa.Table, done: Completed, classes: Classes, pay: Floats, held: HeldOut) -> pa.Table:
     """All rows of the source-year: the publisher's completed, remainders and classes added, in no order.
 
-    `pay`: payroll by cell of the completed grid, NaN where unknown; `q`: factor of the band of completed cells.
+    `pay`: payroll by cell of the completed grid, NaN where unknown; `held`: sets the band of completed cells.
     """
-    cells = _Cells(published, done, classes, q)
+    cells = _Cells(published, done, classes, held)
     head = {name: published.column(name)[0].as_py() for name in ("source", "year", "currency_code")}
     head["industry_scheme"] = done.grid.industry_scheme
     own = _own_rows(published, cells, pay)
@@ -100,6 +114,7 @@ def _own_rows(published: pa.Table, cells: _Cells, pay: Floats) -> pa.Table:
         "is_leaf": pa.array(of(cells.is_leaf)),
         **_amounts(of(cells.done.value), of(cells.low), of(cells.high), of(cells.band_low), of(cells.band_high)),
         "employment_status": pa.array(of(cells.status).tolist(), pa.string()),
+        "is_band_calibrated": pa.array(of(cells.is_calibrated), mask=of(cells.is_exact)),
         "grade": _spelled(of(cells.grade), bands.GRADES),
         "payroll": _nullable(np.where(fills, of(pay), paid)),
         "payroll_status": pa.array(pay_status.tolist(), pa.string()),
@@ -130,6 +145,7 @@ def _remainders(head: Mapping[str, object], cells: _Cells, pay: Floats) -> pa.Ta
                 cells.band_high[where],
             ),
             "employment_status": pa.array(cells.status[where].tolist(), pa.string()),
+            "is_band_calibrated": pa.array(cells.is_calibrated[where], mask=cells.is_exact[where]),
             "grade": _spelled(cells.grade[where], bands.GRADES),
             **_pay(pay[where], "estimated"),
         },
@@ -147,7 +163,7 @@ def _class_rows(head: Mapping[str, object], cells: _Cells, classes: Classes, pay
     origin = classes.origin[area, column]
     factors = np.array([one.factor for one in classes.origins] or [0.0])
     down, up = bands.classes(value, whole, factors[origin])
-    is_alone = _alone(classes)[column]
+    is_alone = _alone(classes)[column] & _is_division(cells.grid)[parent[1]]
     is_zero = cells.high[parent] <= 0
     down, up = np.where(is_alone, 0.0, down), np.where(is_alone, 0.0, up)
     below = np.divide(whole - cells.band_low[parent], whole, out=np.zeros_like(whole), where=whole > 0)
@@ -179,12 +195,29 @@ def _class_rows(head: Mapping[str, object], cells: _Cells, classes: Classes, pay
             "is_leaf": pa.array(np.ones(area.size, bool)),
             **_amounts(value, low, high, band_low, band_high),
             "employment_status": _spelled(is_exact, ("modelled", "derived_exactly")),
+            "is_band_calibrated": pa.array(is_measured[origin], mask=is_exact),
             "grade": _spelled(grade, bands.GRADES),
             "structure_source": pa.array(labels, pa.string()).take(origins),
             "structure_year": years.take(origins),
             **_pay(pay[parent] * share, "modelled"),
         },
     )
+
+
+def _is_spread(grid: Grid, classes: Classes) -> Booleans:
+    """Remainders of divisions (areas × industries) that are spread with their division, over the groups that lack."""
+    place = {code: number for number, code in enumerate(grid.industries)}
+    result = np.zeros(grid.row.shape, bool)
+    for code, number in place.items():
+        division = code.removesuffix("~")
+        if code != division and len(division) == 2 and division in place:
+            result[:, number] = (classes.parent == place[division]).any(axis=1)
+    return result
+
+
+def _is_division(grid: Grid) -> Booleans:
+    """Which industries are divisions."""
+    return np.array([len(code) == 2 and code.isdigit() for code in grid.industries], bool)
 
 
 def _alone(classes: Classes) -> Booleans:

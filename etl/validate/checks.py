@@ -291,7 +291,7 @@ DOMAIN: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "estimate_quality": {
         "bands_cover_what_they_promise": (
             ("estimate_quality",),
-            """SELECT * FROM estimate_quality WHERE sector = 'ALL' AND is_calibrated
+            """SELECT * FROM estimate_quality WHERE sector = 'ALL' AND is_calibrated AND cells >= 400
                AND (band_coverage_high < 0.7 OR band_coverage_low > 0.9)""",
         ),
     },

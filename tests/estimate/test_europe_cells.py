@@ -36,7 +36,9 @@ def test_a_single_withheld_region_is_the_rest_of_its_country() -> None:
     assert done["employment"] == pytest.approx(200, abs=2)
     # Four figures, each rounded to whole persons.
     assert done["employment_low"] == pytest.approx(198) and done["employment_high"] == pytest.approx(202)
-    assert done["employment_status"] == "bounded" and done["grade"] == "B"
+    assert done["employment_status"] == "bounded"
+    # Too few cells to hold any out: whatever the bounds, C at best.
+    assert (done["is_band_calibrated"], done["grade"]) == (False, "C")
     assert done["employment_reported"] is None
 
 
@@ -128,6 +130,35 @@ def test_groups_divide_their_division_and_bound_their_classes() -> None:
         members = [row for (_, code), row in done.items() if code.startswith(group) and len(code) == 5]
         assert sum(row["employment"] for row in members) == pytest.approx(value)
     assert not done["AT", "45.1"]["is_leaf"] and not done["AT", "45"]["is_leaf"]
+
+
+def test_groups_that_lack_share_what_the_others_leave_of_their_division() -> None:
+    done = by_key(estimate_europe(table({("AT", "45"): 1000.0, ("AT", "45.1"): 600.0})).cells)
+    classes = {code: row["employment"] for (_, code), row in done.items() if len(code) == 5}
+    assert sum(value for code, value in classes.items() if code.startswith("45.1")) == pytest.approx(600)
+    assert sum(classes.values()) == pytest.approx(1000) and classes["45.20"] > 0
+    assert ("AT", "45~") not in done, "it is in the classes"
+
+
+def test_classes_that_lack_are_a_remainder_of_their_division() -> None:
+    done = by_key(estimate_europe(table({("AT", "18"): 220.0, ("AT", "18.11"): 150.0})).cells)
+    assert done["AT", "18~"]["employment"] == pytest.approx(70, abs=2)
+    assert [code for (_, code), row in done.items() if row["is_leaf"]] == ["18.11", "18~"]
+
+
+def test_a_class_alone_in_its_division_is_not_all_of_a_section() -> None:
+    done = by_key(estimate_europe(table({("AT", "C"): 1000.0})).cells)
+    tobacco = done["AT", "12.00"]
+    assert tobacco["employment_low"] == 0 < tobacco["employment"] < 1000
+    assert (tobacco["employment_status"], tobacco["grade"]) == ("modelled", "D")
+
+
+def test_a_band_that_no_held_out_cell_stands_for_is_labelled() -> None:
+    found = estimate_europe(table(country(AT11_13=None, AT12_13=None))).cells
+    for row in found.to_pylist():
+        is_exact = row["employment_status"] in ("reported", "derived_exactly")
+        assert row["is_band_calibrated"] == (None if is_exact else False)
+        assert is_exact or row["grade"] in "CD"
 
 
 def test_pay_is_completed_by_pay_per_head_and_goes_with_the_persons() -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from bench import europe_truth as truth
+from bench.europe_error import american_by_cluster
 from etl.estimate import colocation
 from etl.estimate.colocation_fit import fit_states
 from etl.estimate.europe import estimate_europe
@@ -128,3 +129,8 @@ def test_the_states_from_three_digits(states: dict[int, pa.Table]) -> None:
         assert found.precision >= 0.65
         assert found.recall >= 0.65
     assert learned[2021].total_wrong < 0.9 * plain[2021].total_wrong
+
+
+def test_the_states_by_cluster_stand_in_the_methodology(states: dict[int, pa.Table]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methodology.md").read_text("utf-8")
+    assert "\n".join(american_by_cluster(states)) in page, "paste what `python -m bench.europe_error` prints"

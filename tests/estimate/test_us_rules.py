@@ -143,6 +143,12 @@ def test_establishments_that_no_row_shows_are_a_leaf_not_allocated() -> None:
     assert rest.is_leaf and rest.employment_status == "derived_exactly" and pd.isna(rest.employment_flag)
 
 
+def test_where_establishments_are_unknown_nothing_is_known_to_be_missing() -> None:
+    rows = [cell("US", "00", 9, 100), cell("01", "00", 5, None), cell("02", "00", 4, 30)]
+    cells = run(rows[0], *(row | {"establishments": None} for row in rows[1:]))
+    assert cells.loc[("01", "00")].employment == 70 and len(cells) == 3
+
+
 def test_a_code_that_no_state_shows_is_sought_where_establishments_are_missing() -> None:
     """The rebuilt files lack single codes: they are not zero, and the states' counts say where they are."""
     cells = run(

@@ -253,7 +253,7 @@ SPOILERS: dict[tuple[str, str], Callable[[Tables], Tables]] = {
     ("region", "codes_fit_their_scheme"): _rows("region", {"region_scheme": "us_county", "region_code": "1001"}),
     ("estimate_quality", "bands_cover_what_they_promise"): _rows(
         "estimate_quality",
-        {"sector": "ALL", "is_calibrated": True, "band_coverage_low": 0.5, "band_coverage_high": 0.6},
+        {"sector": "ALL", "is_calibrated": True, "cells": 400, "band_coverage_low": 0.5, "band_coverage_high": 0.6},
     ),
     ("reconciliation", "differences_have_a_reason"): _rows(
         "reconciliation", {**PAIR, "published": 10.0, "rebuilt": 11.0}
@@ -281,6 +281,22 @@ def test_every_domain_check_can_fail(year: Tables, known: Tables, table: str, ch
     assert report.checked[0].failing_rows >= 1
     assert report.failing.num_rows == report.checked[0].failing_rows
     assert report.is_passed is (report.checked[0].severity == "warning")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"cells": 399, "band_coverage_low": 0.5, "band_coverage_high": 0.6},
+        {"cells": 400, "band_coverage_low": 0.5, "band_coverage_high": 0.71},
+        {"cells": 400, "band_coverage_low": 0.89, "band_coverage_high": 0.99},
+        {"cells": 400, "band_coverage_low": 0.5, "band_coverage_high": 0.6, "is_calibrated": False},
+    ],
+)
+def test_a_band_is_judged_on_400_cells_and_by_its_whole_interval(row: dict[str, object]) -> None:
+    name = "estimate_quality"
+    rows = table_of(name, {"sector": "ALL", "is_calibrated": True, **row})
+    report = validate({name: rows}, suites={name: only(name, "bands_cover_what_they_promise")})
+    assert all(one.is_met for one in report.checked)
 
 
 def test_every_domain_check_is_declared_and_tested() -> None:
