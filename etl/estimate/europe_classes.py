@@ -148,13 +148,12 @@ def _block_totals(done: Completed, blocks: Blocks, rows: Integers, mix: Mix) -> 
 
 def _rest_of_groups(division: Floats, known: Floats, is_there: Booleans, nation: Floats) -> Floats:
     """What a division has more than the groups that are there (areas × groups), for those that are not."""
-    absent = ~is_there & is_there.any(axis=1, keepdims=True)
-    weight = absent * _or_even(nation)[None, :]
+    absent = (~is_there & is_there.any(axis=1, keepdims=True)).astype(float)
+    weight = absent * nation[None, :]
     weight = np.where(weight.sum(axis=1, keepdims=True) > 0, weight, absent)
     rest = np.maximum(division - known.sum(axis=1), 0.0)
-    return rest[:, None] * colocation.ratio(
-        weight.astype(float), np.tile(weight.sum(axis=1, keepdims=True), weight.shape[1])
-    )
+    result: Floats = rest[:, None] * weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    return result
 
 
 def _or_even(weights: Floats) -> Floats:
