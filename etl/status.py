@@ -51,7 +51,7 @@ def _status(name: str, files: Sequence[Archived], now: datetime) -> DatasetStatu
         title=dataset.title,
         side=dataset.side,
         years_on_offer=year_ranges(dataset.years),
-        years_in_hand=year_ranges({file.year for file in files if file.year is not None}),
+        years_in_hand=year_ranges({year for file in files for year in _years(file)}),
         files=len(files),
         bytes=sum(file.bytes for file in files),
         confirmed=confirmed,
@@ -59,6 +59,13 @@ def _status(name: str, files: Sequence[Archived], now: datetime) -> DatasetStatu
         stale_files=len(stale),
         stale_reason=stale[0].problem if stale else None,
     )
+
+
+def _years(file: Archived) -> list[int]:
+    """The year of a file, or those it was found to hold when it came."""
+    if file.year is not None:
+        return [file.year]
+    return [int(year) for year in file.profile.get("years", ()) if str(year).isdigit()]
 
 
 def _moment(text: str) -> datetime:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -86,22 +86,20 @@ def sources(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    names = ["dataset", "publisher", "years on offer", "years in hand", "age in days", "addresses", "first address"]
-    show(
-        names,
-        [
-            [
-                row["dataset"],
-                row["publisher"],
-                row["years_on_offer"],
-                row["years_in_hand"],
-                row["age_days"],
-                row["addresses"],
-                row["address"] or "not configured",
-            ]
-            for row in rows
-        ],
-    )
+    typer.echo("\n\n".join(_in_lines(row) for row in rows))
+
+
+def _in_lines(row: dict[str, Any]) -> str:
+    """A dataset for people: what it is, what there is of it and how old, where it comes from."""
+    offered = f"on offer {row['years_on_offer']}; " if row["years_on_offer"] else ""
+    held = "nothing in hand"
+    if row["files"]:
+        years = f"{row['years_in_hand']}: " if row["years_in_hand"] else ""
+        held = f"in hand {years}{row['files']:,} files, the oldest confirmed {row['age_days']:g} days ago"
+    stale = f"; {row['stale_files']:,} stale: {row['stale_reason']}" if row["stale_files"] else ""
+    more = f" and {row['addresses'] - 1:,} more addresses" if row["addresses"] > 1 else ""
+    address = f"{row['address']}{more}" if row["address"] else "not configured"
+    return f"{row['dataset']}: {row['title']} ({row['publisher']})\n  {offered}{held}{stale}\n  {address}"
 
 
 def _check_publishers(mirror: str | None, as_json: bool) -> None:
@@ -119,7 +117,8 @@ def _check_publishers(mirror: str | None, as_json: bool) -> None:
     else:
         for probe in probes:
             typer.echo(f"{probe.dataset:24} {probe.status:14} {probe.said}")
-    if not any(probe.status == "as expected" for probe in probes):
+    statuses = {probe.status for probe in probes}
+    if "has changed" in statuses or "as expected" not in statuses:
         raise typer.Exit(1)
 
 

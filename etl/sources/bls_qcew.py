@@ -143,6 +143,10 @@ class BlsQcew(Dataset):
             found.append(Request(self.name, url, "single", "zip", year))
         return found
 
+    def sample(self, years: Iterable[int]) -> list[Request]:
+        """The nation's slice and one state's."""
+        return [request for request in self.requests(years) if request.url.endswith(("/US000.csv", "/41000.csv"))]
+
     def check(self, file: ArchivedFile) -> None:
         """Refuse a file without the columns the reader needs."""
         _establishments(check_header(file, REQUIRED, MEMBER), file)

@@ -45,6 +45,10 @@ class CensusCbpApi(Dataset):
             for kind, area in (("st", f"for=state:{state}"), ("co", f"for=county:*&in=state:{state}"))
         ]
 
+    def sample(self, years: Iterable[int]) -> list[Request]:
+        """One state's own figures and those of its counties."""
+        return self.requests(years)[:2]
+
     def check(self, file: ArchivedFile) -> None:
         """Refuse an answer without the columns the reader needs."""
         check_answer(file)

@@ -102,6 +102,10 @@ class FrUrssaf(Dataset):
         extracts = [Request(self.name, f"{_ADDRESS}&{part}", "extract", "csv") for part in _EXTRACTS]
         return [Request(self.name, _ADDRESS, "whole", "csv"), *extracts]
 
+    def sample(self, years: Iterable[int]) -> list[Request]:
+        """An extract: the whole table is large."""
+        return [request for request in self.requests(years) if request.kind == "extract"]
+
     def check(self, file: ArchivedFile) -> None:
         """Refuse an answer without the codes, or without a year's pair of columns."""
         refuse_page(file)

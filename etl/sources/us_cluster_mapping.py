@@ -103,6 +103,10 @@ class UsClusterMapping(Dataset):
         lists = [Request(self.name, f"{BASE}/{path}", kind, "json") for path, kind in LISTS]
         return lists + [self._page(kind, year, 0) for year in years if year in self.years for kind in AREAS]
 
+    def sample(self, years: Iterable[int]) -> list[Request]:
+        """The definitions, and the rows of all states in these years."""
+        return [request for request in self.requests(years) if request.kind in ("clusters", "state")]
+
     def _page(self, kind: str, year: int, start: int) -> Request:
         path = f"region/{kind}/{AREAS[kind][0]}/{year}/all"
         return Request(self.name, f"{BASE}/{path}?limit={PAGE_ROWS}&sort=id ASC&start={start}", kind, "json", year)
