@@ -5,8 +5,10 @@ import pyarrow.compute as pc
 
 from etl.cells import plain
 from etl.errors import ConservationError
+from etl.sources.naics_codes import LEVELS, WITHOUT_DETAIL
 
 MEASURES = ("employment", "employment_reported", "establishments", "payroll")
+_AMERICAN_PARENTS = LEVELS[1:-1]
 TOLERANCE = 1e-9
 
 _Sums = dict[tuple[str, str], float]
@@ -24,13 +26,17 @@ def require_printed_figures_kept(before: pa.Table, after: pa.Table, what: str) -
 def require_leaves_placed(cells: pa.Table, ledger: pa.Table, what: str) -> None:
     """Raise ConservationError unless everything that the leaves of `cells` hold came out of the step to clusters.
 
-    `cells`: rows of region_industry; leaves that are not allocated stay so and are left aside. `ledger`: rows of
-    conservation_ledger of the same source-year.
+    `cells`: rows of region_industry; leaves that are not allocated stay so and are left aside. So are American parents
+    below which nothing is published: no cluster is theirs. `ledger`: rows of conservation_ledger of the same
+    source-year.
     """
-    is_allocated = pc.invert(
-        pc.is_in(plain(cells.select(["industry_level"])).column(0), pa.array(["not_allocated", "total"]))
+    named = plain(cells.select(["industry_level", "industry_code"]))
+    is_parent = pc.and_(
+        pc.is_in(named.column("industry_level"), pa.array(_AMERICAN_PARENTS)),
+        pc.invert(pc.is_in(named.column("industry_code"), pa.array(sorted(WITHOUT_DETAIL)))),
     )
-    leaves = cells.filter(pc.and_(cells.column("is_leaf"), is_allocated))
+    is_unallocated = pc.or_(is_parent, pc.is_in(named.column("industry_level"), pa.array(["not_allocated", "total"])))
+    leaves = cells.filter(pc.and_(cells.column("is_leaf"), pc.invert(is_unallocated)))
     rows = [row for row in ledger.to_pylist() if row["step"] == "industries_to_clusters"]
     out = {(row["region_scheme"], row["measure"]): row["amount_out"] for row in rows}
     _require_equal(_sums(leaves, MEASURES), out, f"{what}: leaves of industries and their clusters")

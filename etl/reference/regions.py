@@ -26,6 +26,9 @@ AGGREGATES = {
     "EU28": "European Union, 28 countries (2013-2020)",
 }
 
+# Nation and states have one list.
+US_PARENT_VINTAGE = 2020
+
 REMAINDER_NAME = "Not allocated to a region"
 
 
@@ -95,7 +98,7 @@ _BUILDERS: dict[str, Callable[[str, int], _Region | None]] = {
 
 
 def regions(keys: pa.Table) -> pa.Table:
-    """Describe the regions with these keys, by the contract of table region; a key given twice stands once.
+    """Describe the regions with these keys and those above them, by the contract of table region; each stands once.
 
     `keys`: columns region_scheme, region_code, region_vintage. Raises SourceFormatError naming the keys that no
     built-in list knows: nothing is published about a region without a name.
@@ -103,13 +106,18 @@ def regions(keys: pa.Table) -> pa.Table:
     names = ["region_scheme", "region_code", "region_vintage"]
     plain = [keys.column(name).cast(pa.int16() if name == "region_vintage" else pa.string()) for name in names]
     distinct = pa.table(plain, names=names).group_by(names).aggregate([]).to_pylist()
+    there = {tuple(key[name] for name in names) for key in distinct}
     found, unknown = [], []
-    for key in distinct:
+    for key in distinct:  # grows by the parents that no fact is about
         scheme, code, vintage = (key[name] for name in names)
         region = _BUILDERS[scheme](code, vintage) if scheme in _BUILDERS else None
         if region is None:
             unknown.append(f"{scheme}:{code} ({vintage})")
             continue
+        above = (region.parent_scheme, region.parent_code, vintage if scheme.startswith("nuts") else US_PARENT_VINTAGE)
+        if region.parent_code is not None and above not in there:
+            there.add(above)
+            distinct.append(dict(zip(names, above, strict=True)))
         found.append(
             {
                 **key,
