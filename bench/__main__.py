@@ -35,7 +35,7 @@ ORDER = (
     "same work as the peers",
     "county leaves to European classes",
     "growth, full size",
-    "growth, a twelfth of the counties",
+    "growth, a small part of the counties",
     "invented files",
 )
 

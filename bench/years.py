@@ -1,4 +1,4 @@
-"""Growth: 26 years of a twelfth of the counties, with one worker and with two, and when so many of them were done."""
+"""Growth: 26 years of a twenty-fourth of the counties, with one worker and with two, and when so many of them were done."""
 
 import shutil
 from datetime import date
@@ -14,8 +14,8 @@ from etl.settings import Settings
 from etl.storage import Storage
 
 DAY = date(2026, 1, 1)
-COUNTIES_PART = 12
-NAME = "growth, a twelfth of the counties"
+COUNTIES_PART = 24
+NAME = "growth, a small part of the counties"
 
 
 class Marks:
