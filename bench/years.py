@@ -1,4 +1,4 @@
-"""Growth: 26 years of a twenty-fourth of the counties, with one worker and with two, and when so many of them were done."""
+"""Growth: 26 years of a twenty-fourth of the counties, with one worker and with two, and how far each was when."""
 
 import shutil
 from datetime import date
