@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from etl.errors import DataError
 from etl.estimate.europe import estimate_europe
 from etl.estimate.result import Estimated
 from etl.estimate.us import estimate_us
@@ -18,8 +20,20 @@ def estimate(cells: pa.Table, *, structures: Sequence[pa.Table] = (), previous: 
     """Fill what is withheld in one source-year of `region_industry`.
 
     `structures`: tables that say how coarse European cells are made up. `previous`: the same source's rows of the year
-    before, a further prior for American cells. Raises DataError where the rows cannot be one source-year.
+    before, a further prior for American cells. Raises DataError where the rows cannot be one source-year or a figure is
+    below zero.
     """
+    _refuse_negative(cells)
     if cells.num_rows and cells.column("source")[0].as_py() in AMERICAN:
         return estimate_us(cells, previous=previous)
     return estimate_europe(cells, structures=structures)
+
+
+def _refuse_negative(cells: pa.Table) -> None:
+    for name in ("employment", "establishments"):
+        below = cells.filter(pc.fill_null(pc.less(cells.column(name), 0), False)).slice(0, 1)
+        if below.num_rows:
+            region, industry, figure = (below.column(of)[0].as_py() for of in ("region_code", "industry_code", name))
+            raise DataError(
+                f"{name} of {region}, industry {industry}, is {figure:g}: a publisher's error; nothing below zero"
+            )

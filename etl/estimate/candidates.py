@@ -122,15 +122,18 @@ def _enter(table: _Table, level: int) -> Booleans:
         region, industry = np.nonzero(_barren(table, is_new, parent, depth))
         table.leave(region, industry, table.count[region, industry], parent)
         is_new[region, industry] = False
-    _pass_on(table, here, has_spare | is_new, parent, depth)
+    _pass_on(table, here, has_spare | is_new, parent, depth, is_in_use)
     return is_new
 
 
-def _pass_on(table: _Table, here: Integers, may_lack: Booleans, parent: Integers, depth: Integers) -> None:
+def _pass_on(
+    table: _Table, here: Integers, may_lack: Booleans, parent: Integers, depth: Integers, is_in_use: Booleans
+) -> None:
     """What could not be sought may still be there: note it in the sums that would not show it.
 
     Below an industry whose candidate was not kept none was sought in that region; and what the region above does not
-    show of an industry cannot be sought in the regions below.
+    show of an industry cannot be sought in the regions below; where these show the industry nowhere, it may be in the
+    one above it.
     """
     above = np.unique(table.lists.region_up[here])
     for step in range(1, int(depth.max(initial=0)) + 1):
@@ -138,6 +141,8 @@ def _pass_on(table: _Table, here: Integers, may_lack: Booleans, parent: Integers
         own, wider = np.ix_(above, codes), np.ix_(above, parent[codes])
         table.left_by_region[own] = np.maximum(table.left_by_region[own], table.left_by_region[wider] / 2)
     is_open = (table.left_by_industry[above] > 0) | (table.spare[above] > 0.5)
+    for code in np.flatnonzero(~is_in_use & (parent >= 0)):
+        is_open[:, parent[code]] |= is_open[:, code]
     is_open_above = np.zeros(table.count.shape, bool)
     is_open_above[above] = is_open
     lacks = is_open_above[table.lists.region_up[here]] & may_lack[here]

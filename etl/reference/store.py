@@ -20,7 +20,8 @@ def read(table: str) -> dict[str, list[str]]:
     path = FOLDER / f"{table}.csv"
     if not path.is_file():
         raise UsageError(f"there is no built-in table {table}; there are: {', '.join(names())}")
-    header = path.open(encoding="utf-8").readline().rstrip("\n").split(",")
+    with path.open(encoding="utf-8") as lines:
+        header = lines.readline().rstrip("\n").split(",")
     options = csv.ConvertOptions(column_types={name: pa.string() for name in header}, strings_can_be_null=False)
     columns: dict[str, list[str]] = csv.read_csv(path, convert_options=options).to_pydict()
     return columns

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from etl.errors import DataError
 from etl.estimate import Estimated, estimate
 from etl.sources.naics_codes import level
 
@@ -271,3 +272,8 @@ def test_metropolitan_rows_pass_through() -> None:
     cells = run(cell("01", "00", 5, 10), metro)
     assert cells.loc[("10180", "00")].employment_status == "withheld"
     assert np.isnan(cells.loc[("10180", "00")].employment)
+
+
+def test_a_figure_below_zero_is_refused_with_its_place() -> None:
+    with pytest.raises(DataError, match="employment of 01, industry 11, is -5"):
+        estimated(cell("01", "00", 5, 30), cell("01", "11", 5, -5))
