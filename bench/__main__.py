@@ -34,6 +34,7 @@ ORDER = (
     "inside Airflow",
     "same work as the peers",
     "county leaves to European classes",
+    "estimates of a made-up economy",
     "growth, full size",
     "growth, a small part of the counties",
     "invented files",
@@ -85,6 +86,11 @@ def rebuild(folder: Path) -> list[Row]:
     return rows + run(folder, "published", "diff") + run(folder, "published", "point_queries")
 
 
+def estimates(folder: Path) -> list[Row]:
+    """The American estimates against a truth that is known, beside the mid-point rule."""
+    return [row for step in ("draw", "run", "compare") for row in run(folder, "us_error", step)]
+
+
 def growth(folder: Path) -> list[Row]:
     """Years and workers."""
     run(folder, "prepare", "publishers")
@@ -103,7 +109,13 @@ def airflow(folder: Path) -> list[Row]:
     return run(folder, "airflow_chain", "chain")
 
 
-WORKLOADS = {"county_years": county_years, "rebuild": rebuild, "growth": growth, "airflow": airflow}
+WORKLOADS = {
+    "county_years": county_years,
+    "estimates": estimates,
+    "rebuild": rebuild,
+    "growth": growth,
+    "airflow": airflow,
+}
 
 
 def main() -> None:

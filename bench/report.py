@@ -68,7 +68,7 @@ def _figure(row: Result) -> str:
     if "peer" in row["budget"]:
         return f"{row['ratio']:.2f} times {row['peer']}"
     name = "ours_seconds" if "wall" in row["budget"] else "cpu_seconds"
-    return f"{row[name]:.3g} s"
+    return "not held" if row[name] is None else f"{row[name]:.3g} s"
 
 
 PAGE = """# Speed and memory
