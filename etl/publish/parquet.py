@@ -21,12 +21,11 @@ ROW_GROUP_ROWS = 32_768
 #: Row groups in which is looked how often figures repeat.
 GROUPS_LOOKED_AT = 4
 
-#: Units of figures that are worked out of others. In tables of facts they are written to 31 bits after the leading one,
-#: an error of 2.3e-10 at most: what is cut off is noise, and was a fifth of every file. Counts and amounts stay exact.
-RATIO_UNITS = frozenset(
-    {"ratio", "share", "probability", "index", "score", "log2", "bits", "rate a year", "currency units a person"}
-)
-RATIO_BITS = 31
+#: In tables of regions, figures with a fraction are estimated or worked out. They are written to 31 bits after the
+#: leading one, an error of 2.3e-10 at most: what is cut off is noise, and was a quarter of every file. Whole figures, as
+#: publishers print them, stay exact, and so does what is to add up to a published total.
+FRACTION_BITS = 31
+KEPT_EXACT = frozenset({"employment_reported"})
 
 #: Key of our JSON in the file's metadata; readers that see no Arrow metadata find the same facts there.
 METADATA_KEY = b"clusterbridge"
@@ -94,22 +93,18 @@ def about(data: pq.FileMetaData) -> dict[str, Any]:
 
 
 def _rounded_columns(contract: Contract) -> list[str]:
-    """Ratios and bands of estimates are rounded; what a portal published stays as it is."""
-    if contract.partition is None or "portal" in contract.key:
+    """Columns whose fractions are rounded; what a portal published stays as it is."""
+    if contract.partition is None or "region_code" not in contract.key or "portal" in contract.key:
         return []
-    return [
-        column.name
-        for column in contract.columns
-        if column.type == "double"
-        and (column.unit in RATIO_UNITS or (column.unit == "persons" and "_band_" in column.name))
-    ]
+    return [column.name for column in contract.columns if column.type == "double" and column.name not in KEPT_EXACT]
 
 
 def _rounded(column: pa.ChunkedArray) -> pa.Array:
-    cut = np.uint64(52 - RATIO_BITS)
-    bits = pc.fill_null(column, 0.0).to_numpy().view(np.uint64)
-    bits = (bits + (np.uint64(1) << (cut - np.uint64(1)))) >> cut << cut
-    return pa.array(bits.view(np.float64), mask=pc.is_null(column).to_numpy())
+    values = pc.fill_null(column, 0.0).to_numpy()
+    cut = np.uint64(52 - FRACTION_BITS)
+    bits = (values.view(np.uint64) + (np.uint64(1) << (cut - np.uint64(1)))) >> cut << cut
+    rounded = np.where(values == np.rint(values), values, bits.view(np.float64))
+    return pa.array(rounded, mask=pc.is_null(column).to_numpy())
 
 
 def _spread_columns(groups: Sequence[pa.Table]) -> list[str]:
