@@ -22,8 +22,8 @@ ROW_GROUP_ROWS = 32_768
 GROUPS_LOOKED_AT = 4
 
 #: In tables of regions, figures with a fraction are estimated or worked out. They are written to 31 bits after the
-#: leading one, an error of 2.3e-10 at most: what is cut off is noise, and was a quarter of every file. Whole figures, as
-#: publishers print them, stay exact, and so does what is to add up to a published total.
+#: leading one, an error of 2.3e-10 at most: what is cut off is noise, and was a quarter of every file. Whole figures,
+#: as publishers print them, stay exact, and so does what is to add up to a published total.
 FRACTION_BITS = 31
 KEPT_EXACT = frozenset({"employment_reported"})
 
