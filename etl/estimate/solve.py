@@ -10,7 +10,7 @@ from etl.estimate.expect import expectation
 from etl.estimate.prior import truncated
 from etl.estimate.problem import Problem, place_of
 from etl.estimate.rake import Raker
-from etl.estimate.tree import Booleans, Floats, Integers
+from etl.estimate.tree import Booleans, Floats, Integers, gaps, levels
 
 PASSES, PASSES_LARGE, LARGE = 12, 3, 500_000
 """Passes of tightening, fewer for more than so many cells: the fourth finds one more exact cell in a thousand."""
@@ -23,6 +23,12 @@ SWEEPS = 4
 
 MOST_ROOM = 1e6
 """Persons of room that a cell without upper bound counts with."""
+
+BRANCHES, MORE_SWEEPS = (2, 1), 30
+"""Where the branches begin, below the total, in which sums still missed are raked on, and for how many sweeps."""
+
+MISSED, MISSED_PERSONS = 0.001, 0.5
+"""Share of a sum over regions, and persons, beyond which its difference to its members is worked on further."""
 
 CLOSED_CELLS = 60_000
 """Free cells up to which the last gaps are closed exactly, by a linear programme. Where counties are too many for that,
@@ -86,7 +92,41 @@ def _adjusted(
         ranges = replace(tight, low=tight.low[top], high=tight.high[top], parents=parents)
         value[top], _ = _closed(problem.take(top), ranges, value[top], is_free[top])
         raker.settle(top, value[top])
-    return raker.rake(value, [(room, SWEEPS)]), []
+    value = raker.rake(value, [(room, SWEEPS)])
+    for depth in BRANCHES:
+        value = _raked_further(problem, tight, value, room, depth)
+    return value, []
+
+
+def _raked_further(problem: Problem, tight: Tightened, value: Floats, room: Floats, depth: int) -> Floats:
+    """Rake on where sums over regions are missed: in single branches of industries of single states.
+
+    Whole tables would need many more sweeps for a few hundred sums. What stands above a branch, and the states, stay.
+    `depth`: how far below the total a branch begins.
+    """
+    missed = np.abs(gaps(value, tight.parents[1])) > np.maximum(MISSED * value, MISSED_PERSONS)
+    head = _heads(problem.industry_up, depth)[problem.industry]
+    branch = np.where(head >= 0, problem.state.astype(np.int64) * problem.industry_up.size + head, -1)
+    rows = np.flatnonzero((branch >= 0) & np.isin(branch, branch[missed]))
+    if not rows.size:
+        return value
+    stays = np.zeros(value.size, bool)
+    stays[_nation_and_states(problem)] = True
+    stays = (stays | (head == problem.industry))[rows]
+    low, high = (np.where(stays, value[rows], bound[rows]) for bound in (tight.low, tight.high))
+    raker = Raker(low, high, [levels(place_of(parent, rows)) for parent in tight.parents])
+    value[rows] = raker.rake(value[rows], [(np.where(stays, 0.0, room[rows]), MORE_SWEEPS)])
+    return value
+
+
+def _heads(industry_up: Integers, depth: int) -> Integers:
+    """For each industry the one it is in, or is, that stands so far below the total; -1 for those above these."""
+    path = [np.arange(industry_up.size)]
+    while (path[-1] >= 0).any():
+        path.append(np.where(path[-1] >= 0, industry_up[path[-1]], -1))
+    below_total = np.sum([step >= 0 for step in path], axis=0) - 1
+    steps = np.maximum(below_total - depth, 0)
+    return np.where(below_total >= depth, np.stack(path)[steps, path[0]], -1)
 
 
 def _nation_and_states(problem: Problem) -> Integers:

@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from etl.errors import DataError
-from etl.estimate import Estimated, estimate
+from etl.estimate import Estimated, estimate, solve
+from etl.estimate.tree import gaps
+from etl.estimate.us_problem import pose
 from etl.schema import contract
 from tests.estimate.synthetic import Synthetic, economy, range_of
 
@@ -193,3 +195,26 @@ def test_quality_is_measured_and_the_same_at_every_run() -> None:
 def test_a_cell_twice_is_refused(letters: Synthetic) -> None:
     with pytest.raises(DataError, match="twice"):
         estimate(pa.concat_tables([letters.cells, letters.cells.slice(0, 1)]))
+
+
+def test_sums_still_missed_are_raked_on_in_their_branches(letters: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table too large for the linear programme: fewer sums over counties are missed, and industries still add up."""
+    monkeypatch.setattr(solve, "CLOSED_CELLS", 5_000)
+    problem = pose(letters.cells, None).problem
+    missed = []
+    for branches in ((), solve.BRANCHES):
+        monkeypatch.setattr(solve, "BRANCHES", branches)
+        solution = solve.solve(problem)
+        by_industry, by_region = (np.abs(gaps(solution.value, parent)) for parent in solution.parents)
+        assert (by_industry <= 1e-6 * (1 + solution.value)).all()
+        assert (solution.low - 1e-6 <= solution.value).all() and (solution.value <= solution.high + 1e-6).all()
+        missed.append(int((by_region > np.maximum(0.001 * solution.value, 0.5)).sum()))
+    print("sums over regions missed:", missed)
+    assert missed[1] < 0.7 * missed[0]
+
+
+def test_a_branch_begins_so_far_below_the_total() -> None:
+    # 0 the total, 1 a sector, 2 and 3 below it, 4 below 3, 5 another sector.
+    up = np.array([-1, 0, 1, 1, 3, 0])
+    assert solve._heads(up, 2).tolist() == [-1, -1, 2, 3, 3, -1]
+    assert solve._heads(up, 1).tolist() == [-1, 1, 1, 1, 1, 5]
