@@ -20,10 +20,11 @@ def estimate(cells: pa.Table, *, structures: Sequence[pa.Table] = (), previous: 
     """Fill what is withheld in one source-year of `region_industry`.
 
     `structures`: tables that say how coarse European cells are made up. `previous`: the same source's rows of the year
-    before, a further prior for American cells. Raises DataError where the rows cannot be one source-year or a figure is
-    below zero.
+    before, a further prior for American cells. Raises DataError where the rows cannot be one source-year, a figure is
+    below zero, or a cell's lower bound above its upper.
     """
     _refuse_negative(cells)
+    _refuse_empty_ranges(cells)
     if cells.num_rows and cells.column("source")[0].as_py() in AMERICAN:
         return estimate_us(cells, previous=previous)
     return estimate_europe(cells, structures=structures)
@@ -37,3 +38,12 @@ def _refuse_negative(cells: pa.Table) -> None:
             raise DataError(
                 f"{name} of {region}, industry {industry}, is {figure:g}: a publisher's error; nothing below zero"
             )
+
+
+def _refuse_empty_ranges(cells: pa.Table) -> None:
+    is_empty = pc.greater(cells.column("employment_low"), cells.column("employment_high"))
+    wrong = cells.filter(pc.fill_null(is_empty, False)).slice(0, 1)
+    if wrong.num_rows:
+        names = ("region_code", "industry_code", "employment_low", "employment_high")
+        region, industry, low, high = (wrong.column(name)[0].as_py() for name in names)
+        raise DataError(f"employment of {region}, industry {industry}, is said to lie between {low:g} and {high:g}")

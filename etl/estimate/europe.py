@@ -152,10 +152,9 @@ def _notes(grid: Grid, done: Completed, held: HeldOut, classes: Classes) -> list
         )
     if classes.exists.any():
         amounts = np.bincount(classes.origin[classes.exists], classes.value[classes.exists])
-        parts = [
-            f"{origin.source}{'' if origin.year is None else f' {origin.year}'} {amount / amounts.sum():.0%}"
-            for origin, amount in sorted(zip(classes.origins, amounts, strict=False), key=lambda pair: -pair[1])
-            if amount > 0
-        ]
+        shares: dict[str, float] = {}
+        for origin, amount in zip(classes.origins, amounts / max(amounts.sum(), 1e-9), strict=False):
+            shares[origin.words] = shares.get(origin.words, 0.0) + float(amount)
+        parts = [f"{words} {share:.0%}" for words, share in sorted(shares.items(), key=lambda pair: -pair[1]) if share]
         notes.append(f"divisions spread over classes by: {', '.join(parts)} (of all areas' persons)")
     return notes

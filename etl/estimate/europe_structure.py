@@ -75,6 +75,12 @@ class Origin(NamedTuple):
     factor: float
     is_own: bool = False
 
+    @property
+    def words(self) -> str:
+        """Source and year for people, and whose classes they are where they are another country's."""
+        name = self.source if self.year is None else f"{self.source} {self.year}"
+        return f"{name} (another country's)" if self.factor == bands.FOREIGN else name
+
 
 @dataclass(frozen=True, slots=True)
 class Mix:

@@ -277,3 +277,8 @@ def test_metropolitan_rows_pass_through() -> None:
 def test_a_figure_below_zero_is_refused_with_its_place() -> None:
     with pytest.raises(DataError, match="employment of 01, industry 11, is -5"):
         estimated(cell("01", "00", 5, 30), cell("01", "11", 5, -5))
+
+
+def test_a_range_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(DataError, match="of 01, industry 11, is said to lie between 50 and 20"):
+        run(cell("01", "00", 5, 60), cell("01", "11", 5, None, low=50.0, high=20.0))
