@@ -78,13 +78,13 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
     UsageError for a version that is not there; whatever is damaged is in the report.
     """
     report = VerifyReport()
-    logged = _verify_log(storage, report)
+    damaged, logged = _verify_log(storage, report)
     wanted: set[str] = set()
     for version in versions if versions is not None else started_versions(storage):
         manifest = _verify_version(storage, version, report)
         for file in manifest.source_files if manifest else ():
             wanted.add(object_path(file.sha256))
-            if (file.dataset, file.url, file.sha256) not in logged:
+            if file.dataset not in damaged and (file.dataset, file.url, file.sha256) not in logged:
                 what = f"no longer tells of {file.url}, which {version} was made from"
                 report.problems.append(Problem(f"{LOG}/{file.dataset}", what))
     if versions is None:
@@ -102,19 +102,23 @@ def verify(storage: Storage, versions: Sequence[str] | None = None) -> VerifyRep
     return report
 
 
-def _verify_log(storage: Storage, report: VerifyReport) -> set[tuple[str, str, str]]:
-    """Read the whole log of the archive. Returns the copies it tells of: dataset, address and SHA-256."""
-    told = set()
+def _verify_log(storage: Storage, report: VerifyReport) -> tuple[set[str], set[tuple[str, str, str]]]:
+    """Read the whole log of the archive. Returns the datasets whose log is damaged, and the copies that it tells of:
+    dataset, address and SHA-256.
+    """
+    damaged, told = set(), set()
     for path in storage.list(LOG):
+        dataset = path.split("/")[2]
         report.files += 1
         try:
             lines = [json.loads(line) for line in unsealed(storage, path).splitlines()]
         except IntegrityError as error:
-            report.problems.append(Problem(path, str(error)))
+            report.problems.append(Problem(path, str(error).removeprefix(f"{storage.root}/{path} ")))
+            damaged.add(dataset)
             continue
         copies = [copy for line in lines for copy in line.get("copies", [line])]
-        told |= {(path.split("/")[2], copy["url"], copy["sha256"]) for copy in copies if "sha256" in copy}
-    return told
+        told |= {(dataset, copy["url"], copy["sha256"]) for copy in copies if "sha256" in copy}
+    return damaged, told
 
 
 def _verify_cache(storage: Storage, report: VerifyReport) -> None:
