@@ -29,7 +29,7 @@ from etl.line import (
 from etl.measure import Rules
 from etl.processes import in_processes
 from etl.progress import Progress, SilentProgress
-from etl.publish import Published, content_id, published_already
+from etl.publish import Published, content_id, newest_manifest, published_already
 from etl.schema import contracts
 from etl.settings import Settings
 from etl.sources import DATASETS
@@ -98,9 +98,16 @@ def refresh(storage: Storage, asked: Asked, settings: Settings, progress: Progre
     """
     progress = progress or SilentProgress()
     fetched = fetch_datasets(storage, asked, settings, progress) if asked.fetches else None
-    summary = publish_state(storage, asked.snapshot_date, settings, progress, is_invented=asked.is_invented)
+    is_invented = asked.is_invented or _holds_invented(storage)
+    summary = publish_state(storage, asked.snapshot_date, settings, progress, is_invented=is_invented)
     summary.fetched = fetched
     return summary
+
+
+def _holds_invented(storage: Storage) -> bool:
+    """Whether the newest version holds invented figures: what is built on the same archive holds them, too."""
+    newest = newest_manifest(storage)
+    return newest is not None and newest.is_invented
 
 
 def fetch_datasets(storage: Storage, asked: Asked, settings: Settings, progress: Progress) -> Fetched:

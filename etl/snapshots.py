@@ -102,8 +102,22 @@ class Snapshot:
         """Read columns of a table, of the rows that meet all filters: year by year, each sorted by the table's key.
 
         `verify`: hash the table's files first, and raise IntegrityError naming one that is not as published. Raises
-        UsageError for a table or column that is not there.
+        UsageError for a table or column that is not there, IntegrityError where files of the version are gone.
         """
+        try:
+            return self._table(name, columns, filters, verify)
+        except FileNotFoundError as error:
+            where = f"{self.storage.root}/{SNAPSHOTS}/{self.version}"
+            advice = "if prune removed the version, open the latest"
+            raise IntegrityError(f"{where}: files of table {name} are missing; {advice}") from error
+
+    def _table(
+        self,
+        name: str,
+        columns: Sequence[str] | None,
+        filters: Sequence[Filter] | pc.Expression | None,
+        verify: bool,
+    ) -> pa.Table:
         if verify:
             self.verify(name)
         data = self.dataset(name)

@@ -291,7 +291,10 @@ class RebuildReport:
 
     def sentence(self) -> str:
         """Return the outcome for a person."""
-        aside = "".join(f" {path} was not compared: {why}." for path, why in self.not_compared.items())
+        skipped = (
+            {table.table: table.reason for table in self.diff.tables if table.status == "skipped"} if self.diff else {}
+        )
+        aside = "".join(f" {what} was not compared: {why}." for what, why in {**self.not_compared, **skipped}.items())
         if self.is_reproduced:
             return f"Version {self.version} was built again byte for byte: {self.files} files.{aside}"
         told = f"{len(self.different)} of {self.files} files differ, first {self.different[0]}"

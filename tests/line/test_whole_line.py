@@ -184,3 +184,9 @@ def test_a_refused_gate_leaves_the_version_before(line: Line, tmp_path: Path, mo
     (failing,) = root.rglob("failing.parquet")
     keys = duckdb.sql(f"SELECT count(*), count(DISTINCT table_name) FROM '{failing}'").fetchall()
     assert keys[0][0] > 0
+
+
+def test_a_root_of_invented_figures_stays_one(line: Line) -> None:
+    """Whoever refreshes the demo's root by other words gets no version that hides where its figures are from."""
+    again = refresh(Storage(line.root), Asked(DAY, fetches=False), Settings(data=str(line.root)))
+    assert not again.is_new and again.version == line.first.version
