@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etl.publish import Manifest
 
 log = logging.getLogger(__name__)
-PRODUCER = "https://pypi.org/project/clusterbridge"
+PRODUCER = "urn:clusterbridge"
 
 
 def lineage_event(manifest: "Manifest", root: str) -> Any:

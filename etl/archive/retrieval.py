@@ -21,7 +21,8 @@ from etl.archive.admission import Door, now
 from etl.archive.guards import CONTENTS
 from etl.archive.log import Archived, Outcome, RunLog, read_histories
 from etl.archive.objects import OBJECTS, object_path, open_archived
-from etl.archive.transport import Absent, Body, Downloader, Failed, Host, Reply, Unchanged, Validators
+from etl.archive.replies import Absent, Body, Failed, Host, Reply, Unchanged, Validators
+from etl.archive.transport import Downloader
 from etl.errors import TransientError
 from etl.progress import Progress, SilentProgress
 from etl.settings import Settings

@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from toy_publisher import DAY, HEADER, HOST, Publisher, Toys, body_of, table, url_of
 
 from etl.archive import fetch, in_use, known, object_path, open_archived
-from etl.archive.transport import Body, Downloader, Host, Validators, wire_url
+from etl.archive.replies import Body, Host, Validators
+from etl.archive.transport import Downloader, wire_url
 from etl.errors import IntegrityError, UsageError
 from etl.mirror import serve
 from etl.settings import Settings

@@ -10,7 +10,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from etl.archive.transport import Absent, Body, Downloader, Host, Unchanged, Validators
+from etl.archive.replies import Absent, Body, Host, Unchanged, Validators
+from etl.archive.transport import Downloader
 from etl.errors import SourceFormatError, TransientError, UsageError
 from etl.reference.nuts import nuts_regions
 from etl.schema import contract
