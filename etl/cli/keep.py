@@ -61,13 +61,14 @@ def verify(
     from etl.verify import verify as verified
 
     storage = Storage(data_root(data))
-    chosen = version or latest_version(storage)
-    if chosen is None:
+    # Everything is verified without the pointer, which may itself be what is damaged.
+    chosen = version or (None if every and not rebuild else latest_version(storage))
+    if chosen is None and not every:
         raise UsageError(f"{storage.root} holds no published version yet; clusterbridge refresh makes one")
-    if rebuild:
+    if rebuild and chosen is not None:
         _rebuild(data_root(data), chosen)
         return
-    report = verified(storage, None if every else [chosen])
+    report = verified(storage, None if every or chosen is None else [chosen])
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=2))
     else:
