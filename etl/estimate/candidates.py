@@ -21,6 +21,9 @@ their sums meet the nation's at every level; a county keeps what is rather there
 LEFT = 0.001
 """Expected establishments with which any candidate not kept counts: its sums do not show all they hold."""
 
+FEW = 0.001
+"""Share of the published cells that may be smaller than the rule by which cells are dropped allows."""
+
 ROUNDS = 20
 """Rounds of raking of the expected counts; they need not be exact, the estimates are raked again."""
 
@@ -108,7 +111,7 @@ def _enter(table: _Table, level: int) -> Booleans:
     has_spare = table.spare > 0
     is_in_use = np.any(~np.isnan(table.count[real]), axis=0)
     parent, depth = _above_in_use(lists, is_in_use)
-    limit = _largest_dropped(table.count[real], is_in_use)
+    limit = _largest_dropped(table.count[real], is_in_use, lists.industry_up < 0)
     for step in range(int(depth.max(initial=0)) + 1):
         codes = np.flatnonzero((is_in_use | ~lists.has_detail) & ~lists.is_not_allocated & (depth == step))
         region, industry = _open_pairs(table, here, codes, parent, limit)
@@ -161,13 +164,16 @@ def _above_in_use(lists: Lists, is_in_use: Booleans) -> tuple[Integers, Integers
     return parent, depth
 
 
-def _largest_dropped(counts: Floats, is_in_use: Booleans) -> Floats:
+def _largest_dropped(counts: Floats, is_in_use: Booleans, is_total: Booleans) -> Floats:
     """By industry, the most establishments a dropped cell may have: one less than the smallest published count.
 
-    Where cells of one establishment are published, nothing was dropped: an industry that other regions show is then
-    truly absent. An industry that no region shows may have any number.
+    Totals are printed however small they are, and a few smaller cells mean nothing (FEW). Where cells of one
+    establishment are published, nothing was dropped: an industry that other regions show is then truly absent. An
+    industry that no region shows may have any number.
     """
-    smallest = float(np.min(counts, where=counts > 0, initial=np.inf))
+    below_total = counts[:, ~is_total]
+    shown = np.sort(below_total[below_total > 0] if (below_total > 0).any() else counts[counts > 0])
+    smallest = shown[int(FEW * shown.size)] if shown.size else np.inf
     return np.where(is_in_use, max(np.floor(smallest) - 1, 0.0), np.inf)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from etl.errors import DataError
@@ -218,3 +219,17 @@ def test_a_branch_begins_so_far_below_the_total() -> None:
     up = np.array([-1, 0, 1, 1, 3, 0])
     assert solve._heads(up, 2).tolist() == [-1, -1, 2, 3, 3, -1]
     assert solve._heads(up, 1).tolist() == [-1, 1, 1, 1, 1, 5]
+
+
+def test_totals_of_tiny_counties_do_not_say_that_nothing_was_dropped() -> None:
+    """Totals are printed however small; with one of a single establishment the truth still lies inside all bounds."""
+    size = {"establishments": 40_000, "counties": 160, "industries": 220, "size_classes": False, "year": 2019}
+    source, whole = economy(**size, dropped=True), economy(**size)
+    tiny = source.cells.filter(pc.equal(source.cells["industry_code"], "00")).column("establishments")
+    assert pc.min(tiny).as_py() < 3, "otherwise this says nothing"
+    result = estimate(source.cells)
+    assert result.contradictions.num_rows == 0
+    truth = frame(whole.cells.select(KEY)).assign(truth=whole.truth)
+    both = frame(result.cells).merge(truth, on=KEY)
+    assert (both.employment_low <= both.truth + 1e-6).all()
+    assert ((both.truth <= both.employment_high + 1e-6) | both.employment_high.isna()).all()
