@@ -120,7 +120,7 @@ class S3Storage(Storage):
     def leftovers(self, older_than: float) -> dict[str, int]:
         """Find uploads in parts that were never finished; a live one is told from a dead one by its age alone."""
         found = {}
-        for upload in self._uploads():
+        for upload in self._listed_uploads():
             if (datetime.now(UTC) - upload["Initiated"]).total_seconds() > older_than:
                 path = str(upload["Key"]).removeprefix(self._prefix)
                 parts = self._call("list_parts", path, UploadId=upload["UploadId"]).get("Parts", [])
@@ -131,6 +131,10 @@ class S3Storage(Storage):
         name, _, upload = path.rpartition(_UPLOAD)
         with suppress(FileNotFoundError):
             self._call("abort_multipart_upload", name, UploadId=upload)
+
+    def _listed_uploads(self) -> Iterator[Any]:
+        with suppress(_NotOfferedError):
+            yield from self._uploads()
 
     def _uploads(self) -> Iterator[Any]:
         where: dict[str, Any] = {}
@@ -196,6 +200,11 @@ class S3Storage(Storage):
                 return head is not None and head.get("Metadata", {}).get(_WRITER) == mark[_WRITER]
             except _ConflictError:
                 time.sleep(0.1 * 2**attempt)
+            except _NotOfferedError as error:
+                raise UsageError(
+                    f"data root {self.root}: this server has no conditional writes (If-None-Match, If-Match), without "
+                    "which two runs could overwrite each other; use another"
+                ) from error
             else:
                 return True
         raise TransientError(f"{self.root}/{path}: another run keeps writing it; try again later")
@@ -222,15 +231,16 @@ class S3Storage(Storage):
             if code in {"ConditionalRequestConflict", "409"}:
                 raise _ConflictError from error
             if code in {"NotImplemented", "501"}:
-                raise UsageError(
-                    f"data root {self.root}: this server has no conditional writes (If-None-Match, If-Match), without "
-                    "which two runs could overwrite each other; use another"
-                ) from error
+                raise _NotOfferedError(f"data root {self.root}: this server does not offer what was asked") from error
             raise TransientError(f"data root {self.root}: S3 answered {code or error}; try again later") from error
 
 
 class _ConditionFailedError(Exception):
     """The object is not as the condition says."""
+
+
+class _NotOfferedError(UsageError):
+    """The server does not know this part of S3's protocol."""
 
 
 class _ConflictError(Exception):
