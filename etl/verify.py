@@ -289,6 +289,13 @@ class RebuildReport:
         """Whether every file that was compared has the same bytes."""
         return not self.different
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the bytes are the same or, built with other code, all values of all tables."""
+        if self.is_reproduced or self.has_same_code or self.diff is None:
+            return self.is_reproduced
+        return not self.diff.counts and all(table.status in ("identical", "changed") for table in self.diff.tables)
+
     def sentence(self) -> str:
         """Return the outcome for a person."""
         skipped = (

@@ -92,7 +92,7 @@ def _rebuild(root: str, version: str) -> None:
             storage, version, lambda manifest: rebuild_draft(storage, manifest, settings, Path(folder), progress)
         )
     typer.echo(report.sentence())
-    if not report.is_reproduced:
+    if not report.is_confirmed:
         raise typer.Exit(1)
 
 

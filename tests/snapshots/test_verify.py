@@ -116,6 +116,16 @@ def test_with_other_code_values_are_compared_and_it_says_so(published: Storage) 
     assert report.diff is not None and report.diff.counts["region_cluster"]["method_revised"] > 0
 
 
+def test_with_other_code_the_same_values_are_enough(published: Storage) -> None:
+    again = with_archive(draft("2026-03-03", 2.0, code="other"))
+    clusters = parts_of({"cluster": read_part(again.parts["cluster/cluster.parquet"])}, "other code")
+    report = verify_rebuild(published, "2026-01-02", lambda _: replace(again, parts={**again.parts, **clusters}))
+    assert not report.is_reproduced and report.is_confirmed
+    assert "of 26 files differ" in report.sentence() and "0 cells differ" in report.sentence()
+    other = verify_rebuild(published, "2026-01-02", lambda _: with_archive(draft("2026-03-03", 3.0, code="other")))
+    assert not other.is_confirmed
+
+
 def test_a_rebuild_without_the_version_before_leaves_revisions_out_and_says_so(published: Storage) -> None:
     for path in published.list("snapshots/2026-01-01"):
         published.delete(path)
