@@ -6,6 +6,7 @@ target, fsync, rename, fsync of the folder; on S3 one PUT. Two writers never mix
 """
 
 import errno
+import fcntl
 import hashlib
 import importlib
 import os
@@ -98,7 +99,7 @@ class Storage:
     def replace_if(self, path: str, data: bytes, tag: str | None) -> bool:
         """Write a file only if its tag still is `tag` (None: only if it is absent); False if it is not.
 
-        On S3 this is atomic (If-Match). On a local folder the comparison and the rename are two steps.
+        On S3 this is atomic (If-Match); on a local folder, among those who call this.
         """
         raise NotImplementedError
 
@@ -138,6 +139,19 @@ class Storage:
         for path in found:
             self.remove_leftover(path)
         return found
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One caller at a time is in the block; the system lets the next one in when a process is killed in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Where the file system knows no such locks, the comparison and the rename are two steps.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _s3_storage() -> type[Storage]:
@@ -215,10 +229,13 @@ class _LocalStorage(Storage):
     def replace_if(self, path: str, data: bytes, tag: str | None) -> bool:
         if tag is None:
             return self.write_new(path, data)
-        if self.tag(path) != tag:
+        if not self.exists(path):
             return False
-        self.write(path, data)
-        return True
+        with _alone_in(self._at(path).parent):
+            if self.tag(path) != tag:
+                return False
+            self.write(path, data)
+            return True
 
     def put_file(self, path: str, local: Path) -> None:
         def fill(out: BinaryIO) -> None:

@@ -95,6 +95,18 @@ def test_write_new_has_one_winner(storage: Storage) -> None:
     assert storage.list("claims") == ["claims/2024", "claims/other"]
 
 
+def test_of_many_who_replace_the_same_content_one_does(tmp_path: Path) -> None:
+    local = Storage(tmp_path)
+    for turn in range(20):
+        local.write("latest.json", f"old {turn}".encode())
+        tag = local.tag("latest.json")
+        with ThreadPoolExecutor(8) as pool:
+            tries = [pool.submit(local.replace_if, "latest.json", b"new %d" % who, tag) for who in range(8)]
+        done = [one.result() for one in tries]
+        assert done.count(True) == 1
+        assert local.read_bytes("latest.json") == b"new %d" % done.index(True)
+
+
 def test_replace_if_compares_before_it_swaps(storage: Storage) -> None:
     assert not storage.replace_if("latest.json", b"0", "a tag of nothing")
     assert not storage.exists("latest.json")
