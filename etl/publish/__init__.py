@@ -1,6 +1,6 @@
 """Publish: checked tables become an immutable version of the data set, and the pointer moves to it."""
 
-from etl.publish.draft import Draft, Part, part_of
+from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry, GateResult, Manifest, SourceFileState
 from etl.publish.outcome import OvertakenError, Published, published_already
 from etl.publish.parquet import parquet_bytes, part_path, part_year
@@ -22,7 +22,6 @@ __all__ = [
     "latest_version",
     "newest_manifest",
     "parquet_bytes",
-    "part_of",
     "part_path",
     "part_year",
     "publish",

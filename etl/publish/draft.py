@@ -11,7 +11,6 @@ from pathlib import Path
 from etl.errors import DataError
 from etl.publish.manifest import Environment, FileEntry, GateResult, Manifest, SourceFileState, TableEntry
 from etl.publish.parquet import parquet_bytes, part_path, part_year
-from etl.publish.versions import SNAPSHOTS
 from etl.schema import Contract, contracts
 
 #: Libraries whose versions the manifest names: those that compute what is published.
@@ -41,14 +40,6 @@ class Part:
     def entry(self) -> FileEntry:
         """What the manifest says of the part."""
         return FileEntry(sha256=self.sha256, bytes=self.size, rows=self.rows, inputs_id=self.inputs_id)
-
-
-def part_of(manifest: Manifest | None, path: str, inputs_id: str) -> Part | None:
-    """Take over a file of an earlier version that was made of the same inputs and code; None where there is none."""
-    entry = manifest.files.get(path) if manifest else None
-    if manifest is None or entry is None or entry.rows is None or entry.inputs_id != inputs_id:
-        return None
-    return Part(f"{SNAPSHOTS}/{manifest.version}/{path}", entry.sha256, entry.bytes, entry.rows, inputs_id)
 
 
 @dataclass(frozen=True, slots=True)
