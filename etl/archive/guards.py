@@ -93,11 +93,11 @@ def _check_last_line(head: bytes, tail: bytes) -> None:
 
 
 def check_end(path: Path, content: str) -> None:
-    """Refuse a table of unknown length without a last line end: its last number may be cut."""
-    if content not in ("csv", "tsv"):
+    """Refuse a table of unknown length without a last line end: its last number may be cut. None at all is no table."""
+    if content not in ("csv", "tsv") or not path.stat().st_size:
         return
     with path.open("rb") as stream:
-        stream.seek(-min(1, path.stat().st_size), 2)
+        stream.seek(-1, 2)
         if stream.read() not in (b"\n", b"\r"):
             raise RefusalError("cut_off", "neither a length nor a last line end says that it is whole")
 
