@@ -357,9 +357,13 @@ class _LocalStorage(Storage):
 
 
 def size_on_disk(path: Path) -> int:
-    """Size of a file, or of all files in a folder, in bytes."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)
+    """Size of a file, or of all files in a folder, in bytes; what goes while it is looked at counts nothing."""
+    files = [path] if path.is_file() else [Path(at) / name for at, _, names in os.walk(path) for name in names]
+    size = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 def _temporary_beside(target: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import TransientError, UsageError
-from etl.storage import TEMPORARY_PREFIX, Storage
+from etl.storage import TEMPORARY_PREFIX, Storage, size_on_disk
 
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
 
@@ -258,3 +258,15 @@ def test_large_files_go_to_s3_in_parts(tmp_path: Path) -> None:
     storage.put_file("a", local)
     assert storage.size("a") == local.stat().st_size
     assert storage.local_path("a").read_bytes() == local.read_bytes()
+
+
+def test_the_size_of_what_goes_meanwhile_is_told_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stays").write_bytes(b"1234")
+    (tmp_path / "goes").write_bytes(b"12")
+    assert size_on_disk(tmp_path) == 6
+    walked = list(os.walk(tmp_path))
+    (tmp_path / "goes").unlink()
+    monkeypatch.setattr(os, "walk", lambda _: walked)
+    assert size_on_disk(tmp_path) == 4
+    monkeypatch.undo()
+    assert size_on_disk(tmp_path / "nowhere") == 0
