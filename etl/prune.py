@@ -210,9 +210,10 @@ def _buildings(storage: Storage) -> list[Removal]:
     removals = []
     for name in storage.folders(SNAPSHOTS) if not _is_s3(storage) else []:
         folder = _local(storage, f"{SNAPSHOTS}/{name}")
-        is_building = name.startswith(BUILDING_PREFIX) and not is_held(folder)
-        if is_building or name.startswith(REMOVING_PREFIX):
-            removals.append(Removal(f"{SNAPSHOTS}/{name}/", size_on_disk(folder), _KILLED))
+        with suppress(FileNotFoundError):  # Its run has just finished it.
+            is_building = name.startswith(BUILDING_PREFIX) and not is_held(folder)
+            if is_building or name.startswith(REMOVING_PREFIX):
+                removals.append(Removal(f"{SNAPSHOTS}/{name}/", size_on_disk(folder), _KILLED))
     return removals
 
 
@@ -230,8 +231,9 @@ def _is_s3(storage: Storage) -> bool:
 def _remove_left(storage: Storage, path: str) -> None:
     if path.startswith((f"{SNAPSHOTS}/{BUILDING_PREFIX}", f"{SNAPSHOTS}/{REMOVING_PREFIX}")):
         folder = _local(storage, path)
-        if folder.exists() and not (folder.name.startswith(BUILDING_PREFIX) and is_held(folder)):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # Its run has just finished it, or another prune was faster.
+            if not (folder.name.startswith(BUILDING_PREFIX) and is_held(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
     else:
         storage.remove_leftover(path)
 

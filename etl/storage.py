@@ -6,7 +6,6 @@ target, fsync, rename, fsync of the folder; on S3 one PUT. Two writers never mix
 """
 
 import errno
-import fcntl
 import hashlib
 import importlib
 import os
@@ -141,19 +140,6 @@ class Storage:
         return found
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One caller at a time is in the block; the system lets the next one in when a process is killed in it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Where the file system knows no such locks, the comparison and the rename are two steps.
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _s3_storage() -> type[Storage]:
     """Load S3's side only for those who use it."""
     kind: type[Storage] = importlib.import_module("etl.storage_s3").S3Storage
@@ -231,7 +217,8 @@ class _LocalStorage(Storage):
             return self.write_new(path, data)
         if not self.exists(path):
             return False
-        with _alone_in(self._at(path).parent):
+        # Where the file system knows no locks, the comparison and the rename are two steps.
+        with held(self._at(path).parent):
             if self.tag(path) != tag:
                 return False
             self.write(path, data)

@@ -17,7 +17,7 @@ from etl.publish.manifest import FileEntry
 from etl.publish.outcome import OvertakenError, Published, settled
 from etl.publish.placing import check_part, place
 from etl.publish.versions import SNAPSHOTS, started_versions, version_name, version_order
-from etl.storage import Storage
+from etl.storage import TEMPORARY_PREFIX, Storage
 
 #: What the name of a folder starts with while a version is built in it; killed runs leave it to `prune`.
 BUILDING_PREFIX = ".building-"
@@ -59,20 +59,22 @@ def _building_folder(storage: Storage, snapshots: Path, version: str) -> Iterato
     try:
         snapshots.mkdir(parents=True, exist_ok=True)
         building = snapshots / f"{BUILDING_PREFIX}{version}-{uuid.uuid4().hex}"
-        building.mkdir()
+        # Under the name of a temporary file it is left alone while it is young; it is held before it has its own.
+        unnamed = snapshots / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+        unnamed.mkdir()
     except OSError as error:
         raise _storage_error(storage, error) from error
     try:
-        with held(building):
-            if not building.exists():
-                raise FileNotFoundError(building)
+        with held(unnamed):
+            unnamed.rename(building)
             yield building
     except FileNotFoundError as error:
         raise OvertakenError("prune removed the folder this run was building in; run again") from error
     except OSError as error:
         raise _storage_error(storage, error) from error
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        for folder in (unnamed, building):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _digest(file: Path) -> str:

@@ -163,8 +163,9 @@ def write_what_is_wanted(root: str, wanted: Any, variables: dict[str, str], stop
     storage = Storage(root)
     new = overtaken = 0
     while not stop.is_set():
-        current = change(wanted.value)
+        # In this order: a change that is old by now is held against a version that is older still, and so overtaken.
         newest = newest_manifest(storage)
+        current = change(wanted.value)
         try:
             new += publish(storage, replace(current, previous=newest.version if newest else None)).is_new
         except OvertakenError:
