@@ -16,6 +16,7 @@ class WorkloadError(Exception):
 
 
 def _child(module: str, name: str, arguments: tuple[Any, ...], answer: str) -> None:
+    importlib.import_module("etl")  # first, as in the command line: it says how NumPy is to use threads
     rows: list[Row] = getattr(importlib.import_module(f"bench.{module}"), name)(*arguments)
     Path(answer).write_text(json.dumps([asdict(row) for row in rows]), "utf-8")
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from bench.bare import bare_rewrite_of
 from bench.county_files import files_of
 from bench.measured import Clock, Family, Row
+from etl.line import STRUCTURES, source_years
 from etl.mirror import serve
-from etl.refresh import Asked, Summary, refresh
+from etl.refresh import Asked, Summary, refresh, state
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -91,14 +92,22 @@ def _everything(folder: Path) -> list[Row]:
         line.beside(f"bare pyarrow read, sort, write: {len(years[::9])} years, by rows", seconds / rows * summary.rows)
     memory = Row(clock.workload, "peak of a worker", peak_mib=round(family.workers_peak(), 1))
     memory.against_memory(MEMORY_MIB)
-    return [*clock.lines, memory, *_growth(stages)]
+    return [*clock.lines, memory, *_growth(stages, _leaned_on(folder / "root"))]
 
 
-def _growth(stages: Stages) -> Iterator[Row]:
-    """When so many source-years had come to clusters; the largest, county years, go first."""
-    for stage, pieces, seconds in stages.marks:
-        if stage == STAGES["source-years"] and pieces in MARKS:
-            yield Row("growth, full size", f"{pieces} county years to clusters, {WORKERS} workers", round(seconds, 1))
+def _growth(stages: Stages, first: int) -> Iterator[Row]:
+    """When so many county years had come to clusters: the largest, they follow the `first` pieces of the stage."""
+    marks = {pieces: seconds for stage, pieces, seconds in stages.marks if stage == STAGES["source-years"]}
+    for years in MARKS:
+        seconds = marks[first + years] - marks.get(first, 0.0)
+        yield Row("growth, full size", f"{years} county years to clusters, {WORKERS} workers", round(seconds, 1))
+
+
+def _leaned_on(root: Path) -> int:
+    """How many source-years others lean on; they are built before all others."""
+    storage = Storage(str(root))
+    sources = {source for names in STRUCTURES.values() for source in names}
+    return sum(unit.source in sources for unit in source_years(storage, state(storage, FIRST_DAY)))
 
 
 def _nothing_changed(folder: Path) -> Row:

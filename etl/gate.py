@@ -172,8 +172,11 @@ def check_and_publish(
 
 
 def _is_changed(path: str, part: Part, newest: Manifest | None) -> bool:
+    """Whether a version has other bytes there; the empty part of a year is not published, so none is there."""
     entry = newest.files.get(path) if newest else None
-    return entry is None or entry.sha256 != part.sha256
+    if entry is None:
+        return newest is None or part.rows > 0 or part_year(path) is None
+    return entry.sha256 != part.sha256
 
 
 def _rows_before(newest: Manifest | None, table: str, year: int | None) -> int | None:

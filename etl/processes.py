@@ -11,6 +11,9 @@ from etl.progress import Progress
 
 T = TypeVar("T")
 
+#: What every job needs: imported once, before workers are forked, and not by each worker of each stage again.
+PRELOADED = ("etl.gate", "etl.line")
+
 
 def in_processes(workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any, ...]]], progress: Progress) -> list[T]:
     """Results of functions and their arguments, in the order of the jobs; the first failure is raised.
@@ -23,7 +26,9 @@ def in_processes(workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any,
             results.append(function(*arguments))
             progress.advance()
         return results
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("forkserver")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
         futures = [pool.submit(function, *arguments) for function, arguments in jobs]
         try:
             for future in as_completed(futures):
