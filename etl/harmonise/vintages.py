@@ -107,7 +107,8 @@ def _amounts_after(from_vintage: int, to_vintage: int) -> tuple[Mapping[str, flo
 
 def move(amounts: Mapping[str, float], concordance: Concordance) -> dict[str, float]:
     """Amounts by target code; codes that the concordance does not have, or has no target for, are left out."""
-    known = {code: amount for code, amount in amounts.items() if code in set(concordance.sources.tolist())}
+    sources = set(concordance.sources.tolist())
+    known = {code: amount for code, amount in amounts.items() if code in sources}
     moved = concordance.apply(list(known), list(known.values()))
     targets = zip(concordance.targets.tolist(), moved.amounts[0].tolist(), strict=True)
     return {code: amount for code, amount in targets if code}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.cells import STATUSES
 from etl.measure.grid import LOCAL, TRADED, Flags, Grid, number
@@ -81,8 +82,8 @@ def _status(grid: Grid, is_printed: Flags, is_withheld: Flags) -> tuple[np.ndarr
 
 def _first_known(grid: Grid, name: str) -> pa.Array:
     """A text that is the same in all rows of a region, from the first row that has it."""
-    values = np.array(grid.table.column(name).to_pylist(), object)
-    result = np.full(grid.shape[0], None, object)
-    known = np.flatnonzero(values != None)[::-1]  # noqa: E711  (elementwise)
-    result[grid.cell[known] // grid.shape[1]] = values[known]
-    return pa.array(result, pa.string())
+    column = grid.table.column(name)
+    known = np.flatnonzero(pc.is_valid(column).to_numpy())[::-1]
+    first = np.full(grid.shape[0], -1, np.int64)
+    first[grid.cell[known] // grid.shape[1]] = known
+    return column.take(pa.array(first, mask=first < 0)).cast(pa.string())

@@ -5,10 +5,11 @@ import gzip
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ import pyarrow.csv as pcsv
 from etl.errors import SourceFormatError
 from etl.sources.base import ArchivedFile
 from etl.sources.bodies import is_gzip, refuse_page
+
+T = TypeVar("T")
 
 BLOCK_BYTES = 2 << 20
 """Larger blocks read hardly faster and hold more memory."""
@@ -141,11 +144,21 @@ def read_blocks(
                 ),
             )
             line = 2
-            for rows in reader:
+            for rows in read_ahead(reader):
                 yield Block(file, line, rows)
                 line += rows.num_rows
         except pa.ArrowInvalid as error:
             raise SourceFormatError(f"{file.url}: {error}") from error
+
+
+def read_ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same items; while one is worked on, a thread reads the next."""
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, source, end)
+        while (item := coming.result()) is not end:
+            coming = reader.submit(next, source, end)
+            yield cast(T, item)
 
 
 @dataclass(slots=True)
