@@ -27,6 +27,9 @@ MOST_ROOM = 1e6
 BRANCHES, MORE_SWEEPS = (2, 1), 30
 """Where the branches begin, below the total, in which sums still missed are raked on, and for how many sweeps."""
 
+CLOSED_BRANCH = 1
+"""Where the branches begin in which what is missed after that is closed exactly; the fewest are left over so."""
+
 MISSED, MISSED_PERSONS = 0.001, 0.5
 """Share of a sum over regions, and persons, beyond which its difference to its members is worked on further."""
 
@@ -40,8 +43,9 @@ class Solution:
     """Bounds and estimates of the cells.
 
     `value` lies within `low` and `high`; `variance` is that of the prior, 0 where exact. `conflicts`: sums that cannot
-    be met; `parents`: the trees without them; `unmet`: by tree, what is missing from sums that could be met alone but
-    not together. `range_conflicts`: cells whose size classes and range exclude each other (the range stands).
+    be met; `parents`: the trees without them; `unmet`: by tree, what sums miss (by cell) that could be met alone but
+    not beside what is settled already. `range_conflicts`: cells whose size classes and range exclude each other (the
+    range stands).
     """
 
     low: Floats
@@ -50,7 +54,7 @@ class Solution:
     variance: Floats
     parents: tuple[Integers, Integers]
     conflicts: list[Conflict]
-    unmet: list[Floats]
+    unmet: list[dict[int, float]]
     range_conflicts: Integers
 
 
@@ -78,8 +82,8 @@ def _tightened(problem: Problem) -> tuple[Tightened, Integers]:
 
 def _adjusted(
     problem: Problem, tight: Tightened, raker: Raker, value: Floats, variance: Floats
-) -> tuple[Floats, list[Floats]]:
-    """Make the expectations add up; also by tree, what is missing from sums that cannot be met together."""
+) -> tuple[Floats, list[dict[int, float]]]:
+    """Make the expectations add up; also by tree, what sums miss that cannot be met together."""
     is_free = ~exact(tight.low, tight.high)
     room = np.where(is_free, np.minimum(tight.high - tight.low, MOST_ROOM), 0.0)
     is_small = is_free.sum() <= CLOSED_CELLS
@@ -95,28 +99,61 @@ def _adjusted(
     value = raker.rake(value, [(room, SWEEPS)])
     for depth in BRANCHES:
         value = _raked_further(problem, tight, value, room, depth)
-    return value, []
+    value = _closed_further(problem, tight, value, room, CLOSED_BRANCH)
+    missing = gaps(value, tight.parents[1])
+    return value, [{}, _listed(missing, _is_missed(value, missing))]
 
 
-def _raked_further(problem: Problem, tight: Tightened, value: Floats, room: Floats, depth: int) -> Floats:
-    """Rake on where sums over regions are missed: in single branches of industries of single states.
+def _is_missed(value: Floats, missing: Floats) -> Booleans:
+    result: Booleans = np.abs(missing) > np.maximum(MISSED * value, MISSED_PERSONS)
+    return result
 
-    Whole tables would need many more sweeps for a few hundred sums. What stands above a branch, and the states, stay.
+
+def _missed_branches(problem: Problem, tight: Tightened, value: Floats, depth: int) -> tuple[Integers, Booleans]:
+    """The cells of the branches, of industries of single states, in which sums over regions are missed; and which of
+    them stay: what stands above a branch, and the states.
+
     `depth`: how far below the total a branch begins.
     """
-    missed = np.abs(gaps(value, tight.parents[1])) > np.maximum(MISSED * value, MISSED_PERSONS)
+    missed = _is_missed(value, gaps(value, tight.parents[1]))
     head = _heads(problem.industry_up, depth)[problem.industry]
     branch = np.where(head >= 0, problem.state.astype(np.int64) * problem.industry_up.size + head, -1)
     rows = np.flatnonzero((branch >= 0) & np.isin(branch, branch[missed]))
-    if not rows.size:
-        return value
     stays = np.zeros(value.size, bool)
     stays[_nation_and_states(problem)] = True
-    stays = (stays | (head == problem.industry))[rows]
+    return rows, (stays | (head == problem.industry))[rows]
+
+
+def _raked_further(problem: Problem, tight: Tightened, value: Floats, room: Floats, depth: int) -> Floats:
+    """Rake on where sums over regions are missed; whole tables would need many more sweeps for a few hundred sums."""
+    rows, stays = _missed_branches(problem, tight, value, depth)
+    return _raked_within(tight, value, room, rows, stays, MORE_SWEEPS) if rows.size else value
+
+
+def _closed_further(problem: Problem, tight: Tightened, value: Floats, room: Floats, depth: int) -> Floats:
+    """Close exactly what sums over regions are missed by still, where their branches leave a way to do so."""
+    rows, stays = _missed_branches(problem, tight, value, depth)
+    low, high = (np.where(stays, value[rows], bound[rows]) for bound in (tight.low, tight.high))
+    is_free = ~exact(low, high)
+    if not 0 < is_free.sum() <= CLOSED_CELLS:
+        return value
+    parents = [place_of(parent, rows) for parent in tight.parents]
+    slack = [np.zeros(rows.size) if one is None else one[rows] for one in problem.slack]
+    result = value.copy()
+    result[rows] = close(value[rows], low, high, is_free, parents, slack).value
+    # Where no way is left, the industries add up and the regions miss.
+    return _raked_within(tight, result, room, rows, stays, sweeps=0)
+
+
+def _raked_within(
+    tight: Tightened, value: Floats, room: Floats, rows: Integers, stays: Booleans, sweeps: int
+) -> Floats:
+    """Rake these rows alone, those that stay at their values."""
     low, high = (np.where(stays, value[rows], bound[rows]) for bound in (tight.low, tight.high))
     raker = Raker(low, high, [levels(place_of(parent, rows)) for parent in tight.parents])
-    value[rows] = raker.rake(value[rows], [(np.where(stays, 0.0, room[rows]), MORE_SWEEPS)])
-    return value
+    result = value.copy()
+    result[rows] = raker.rake(value[rows], [(np.where(stays, 0.0, room[rows]), sweeps)])
+    return result
 
 
 def _heads(industry_up: Integers, depth: int) -> Integers:
@@ -137,12 +174,20 @@ def _nation_and_states(problem: Problem) -> Integers:
     return np.flatnonzero(is_top)
 
 
-def _closed(problem: Problem, tight: Tightened, value: Floats, is_free: Booleans) -> tuple[Floats, list[Floats]]:
+def _closed(
+    problem: Problem, tight: Tightened, value: Floats, is_free: Booleans
+) -> tuple[Floats, list[dict[int, float]]]:
     slack = [np.zeros(value.size) if one is None else one for one in problem.slack]
     if not is_free.any():
         return value, []
     closed = close(value, tight.low, tight.high, is_free, tight.parents, slack)
-    return closed.value, closed.excess
+    missing = [gaps(closed.value, parent) for parent in tight.parents]
+    is_unmet = [excess > MISSED_PERSONS for excess in closed.excess]
+    return closed.value, [_listed(gap, unmet) for gap, unmet in zip(missing, is_unmet, strict=True)]
+
+
+def _listed(missing: Floats, is_unmet: Booleans) -> dict[int, float]:
+    return {cell: float(missing[cell]) for cell in np.flatnonzero(is_unmet).tolist()}
 
 
 def _own_bounds(problem: Problem) -> tuple[Floats, Floats, Integers]:

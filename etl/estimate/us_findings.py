@@ -105,7 +105,8 @@ def contradiction_rows(posed: Posed, solution: Solution, table: pa.Table) -> pa.
     """What cannot all be true; rows of `contradiction`.
 
     Sums that their members cannot meet (within what their ranges allow), sums over regions that no choice within the
-    ranges meets although each might by itself, and cells whose range and size classes exclude each other.
+    ranges meets beside the other sums although each might by itself, and cells whose range and size classes exclude
+    each other.
     """
     lists, cells = posed.completed.lists, posed.completed
     vintages = region_vintages(table)
@@ -114,15 +115,16 @@ def contradiction_rows(posed: Posed, solution: Solution, table: pa.Table) -> pa.
         (one.cell, KINDS[one.tree], one.low, one.high, one.members_low, one.members_high) for one in solution.conflicts
     ]
     for tree, missing in enumerate(solution.unmet):
-        for cell in np.flatnonzero(np.abs(missing) > 0.5).tolist():
-            possible = solution.value[cell] - missing[cell]
-            found.append((cell, KINDS[tree], solution.low[cell], solution.high[cell], possible, possible))
+        for cell, amount in missing.items():
+            value = solution.value[cell]
+            found.append((cell, KINDS[tree], value, value, value - amount, value - amount))
     if posed.problem.sizes is not None and solution.range_conflicts.size:
         least, most = posed.problem.sizes.range(is_noisy=posed.problem.is_noisy)
         found += [
             (cell, "range", posed.problem.low[cell], posed.problem.high[cell], least[cell], most[cell])
             for cell in solution.range_conflicts.tolist()
         ]
+    is_printed = posed.problem.low == posed.problem.high
     rows = []
     for cell, kind, low, high, members_low, members_high in found:
         scheme = SCHEMES[lists.region_level[cells.region[cell]]]
@@ -134,7 +136,7 @@ def contradiction_rows(posed: Posed, solution: Solution, table: pa.Table) -> pa.
                 "region_vintage": vintages[scheme],
                 "industry_code": lists.industries[cells.industry[cell]],
                 "kind": kind,
-                "amount_published": low if low == high else None,
+                "amount_published": low if is_printed[cell] else None,
                 "amount_possible_low": members_low,
                 "amount_possible_high": members_high if members_high < UNBOUNDED / 10 else None,
                 "difference": high - members_low if members_low > high else low - members_high,

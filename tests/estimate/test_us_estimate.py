@@ -9,6 +9,7 @@ import pytest
 from etl.errors import DataError
 from etl.estimate import Estimated, estimate, solve
 from etl.estimate.tree import gaps
+from etl.estimate.us_findings import contradiction_rows
 from etl.estimate.us_problem import pose
 from etl.schema import contract
 from tests.estimate.synthetic import Synthetic, economy, range_of
@@ -201,15 +202,23 @@ def test_a_cell_twice_is_refused(letters: Synthetic) -> None:
 def test_sums_still_missed_are_raked_on_in_their_branches(letters: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table too large for the linear programme: fewer sums over counties are missed, and industries still add up."""
     monkeypatch.setattr(solve, "CLOSED_CELLS", 5_000)
-    problem = pose(letters.cells, None).problem
+    posed = pose(letters.cells, None)
+    problem = posed.problem
     missed = []
-    for branches in ((), solve.BRANCHES):
+    closed_further = solve._closed_further
+    for branches, closing in (((), lambda _p, _t, value, *_: value), (solve.BRANCHES, closed_further)):
         monkeypatch.setattr(solve, "BRANCHES", branches)
+        monkeypatch.setattr(solve, "_closed_further", closing)
         solution = solve.solve(problem)
         by_industry, by_region = (np.abs(gaps(solution.value, parent)) for parent in solution.parents)
         assert (by_industry <= 1e-6 * (1 + solution.value)).all()
         assert (solution.low - 1e-6 <= solution.value).all() and (solution.value <= solution.high + 1e-6).all()
-        missed.append(int((by_region > np.maximum(0.001 * solution.value, 0.5)).sum()))
+        is_missed = by_region > np.maximum(0.001 * solution.value, 0.5)
+        missed.append(int(is_missed.sum()))
+        assert list(solution.unmet[1]) == np.flatnonzero(is_missed).tolist()
+        listed = contradiction_rows(posed, solution, letters.cells)
+        assert listed.num_rows == missed[-1] and set(listed["kind"].to_pylist()) == {"geography"}
+        assert np.sort(np.abs(listed["difference"].to_numpy())) == pytest.approx(np.sort(by_region[is_missed]))
     print("sums over regions missed:", missed)
     assert missed[1] < 0.7 * missed[0]
 

@@ -18,10 +18,9 @@ def test_what_fails_fails_in_its_place() -> None:
         yield from (1, 2)
         raise ValueError("line 3")
 
-    seen = []
+    seen: list[int] = []
     with pytest.raises(ValueError, match="line 3"):
-        for item in read_ahead(items()):
-            seen.append(item)
+        seen.extend(read_ahead(items()))
     assert seen == [1, 2]
 
 
