@@ -20,7 +20,7 @@ from etl.harmonise.vintages import naics2017_to_nace2
 from etl.line import published_cells, region_keys, write_published
 from etl.measure import Rules, measure_common, measure_year
 from etl.partners import region_partner
-from etl.schema import contract, contracts
+from etl.schema import contracts
 from etl.sources.census_cbp import CensusCbp
 
 YEARS_MEASURED = {"letters": LETTERS, "dropped": DROPPED}
@@ -41,9 +41,10 @@ def county_year(folder: Path, era_name: str) -> list[Row]:
     parse.rows = read = parsed.num_rows
     release_memory()
     with clock.stage("estimate", 6) as row:
-        cells = estimate(parsed.unify_dictionaries()).cells
+        estimated = estimate(parsed.unify_dictionaries())
         del parsed
-        cells = published_cells(cells)
+        cells, contradictions = published_cells(estimated.cells), estimated.contradictions
+        del estimated
     row.rows = cells.num_rows
     release_memory()
     with clock.stage("harmonise", 1) as row:
@@ -58,7 +59,9 @@ def county_year(folder: Path, era_name: str) -> list[Row]:
         for name, table in tables.items():
             (folder / f"{era_name}.{name}.parquet").write_bytes(write_published(name, table, "0" * 64))
     row.rows = sum(table.num_rows for table in tables.values())
-    pq.write_table(reference.regions(region_keys([cells, done.region_cluster])), folder / f"{era_name}.context.parquet")
+    regions = reference.regions(region_keys([cells, done.region_cluster]))
+    for name, table in {"region": regions, "contradiction": contradictions}.items():
+        pq.write_table(table, folder / f"{era_name}-context.{name}.parquet")
     total = clock.total("all of it", 12)
     total.rows = read
     memory = Row(total.workload, "peak memory", peak_mib=peak_mib())
@@ -94,9 +97,11 @@ def gate(folder: Path, era_name: str) -> list[Row]:
         tables = {name: pq.read_table(folder / f"{era_name}.{name}.parquet") for name in names if name in contracts()}
         context = {
             "cluster": cluster_table(),
-            "region": pq.read_table(folder / f"{era_name}.context.parquet"),
             "source": reference.source_table(),
-            "contradiction": contract("contradiction").empty(),
+            **{
+                name: pq.read_table(folder / f"{era_name}-context.{name}.parquet")
+                for name in ("region", "contradiction")
+            },
         }
         report = validate(tables, year=YEARS_MEASURED[era_name].year, context=context)
     row.rows = sum(table.num_rows for table in tables.values())

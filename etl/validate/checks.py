@@ -86,12 +86,15 @@ def _add_up() -> str:
 
 
 def _leaves() -> str:
-    return f"""SELECT {REGION}, sum(employment) FILTER (is_leaf) AS leaves,
-                   max(employment) FILTER (industry_level = 'total') AS whole
-               FROM region_industry r WHERE region_scheme LIKE 'us_%' AND region_scheme <> 'us_cbsa' AND NOT EXISTS (
-                   SELECT 1 FROM contradiction c WHERE c.source = r.source AND c.year = r.year
-                   AND c.region_scheme = r.region_scheme AND c.region_code = r.region_code)
-               GROUP BY ALL HAVING {_unequal("coalesce(leaves, 0)", "whole", ROUNDING)}"""
+    """Regions are left out whose industries contradict each other; sums over regions are nothing to leaves."""
+    return f"""WITH sums AS (
+                   SELECT {REGION}, sum(employment) FILTER (is_leaf) AS leaves,
+                       max(employment) FILTER (industry_level = 'total') AS whole
+                   FROM region_industry WHERE region_scheme LIKE 'us_%' AND region_scheme <> 'us_cbsa' GROUP BY ALL)
+               SELECT * FROM sums WHERE {_unequal("coalesce(leaves, 0)", "whole", ROUNDING)} AND NOT EXISTS (
+                   SELECT 1 FROM contradiction c WHERE c.source = sums.source AND c.year = sums.year
+                   AND c.region_scheme = sums.region_scheme AND c.region_code = sums.region_code
+                   AND c.kind <> 'geography')"""
 
 
 def _american_quotient() -> str:
