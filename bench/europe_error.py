@@ -8,6 +8,7 @@ docs/methodology.md.
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow as pa
 from bench.europe_truth import (
     TRADED,
     American,
+    British,
     Floats,
     american,
     bres,
@@ -26,6 +28,7 @@ from bench.europe_truth import (
     primary_clusters,
     regions_of,
     states,
+    states_from_divisions,
     weighted_clusters,
 )
 from etl.reference import clusters
@@ -43,11 +46,18 @@ METHODS = {
 }
 
 
+def _british_line(year: int | str, name: str, found: British, by_weights: British) -> str:
+    return (
+        f"| {year} | {name} | {found.wrong:.1%} | {found.median:.1%} | {found.p90:.1%} | {found.true} | "
+        f"{found.found} | {found.false} | {by_weights.wrong:.1%} |"
+    )
+
+
 def _print_british(tables: Mapping[int, pa.Table]) -> None:
     primary, weighted = primary_clusters(), weighted_clusters()
     print("| year | method | wrong cell | median | p90 | specialised | found | false | by the product's weights |")
     print("|---|---|---|---|---|---|---|---|---|")
-    clustered: list[Floats] = []
+    pairs: dict[str, list[tuple[British, British]]] = {}
     for year, table in tables.items():
         truth = matrix(table, regions_of(table), nace_classes("nace2"))
         others = [other for of_year, other in tables.items() if of_year != year]
@@ -59,22 +69,18 @@ def _print_british(tables: Mapping[int, pa.Table]) -> None:
         }
         for name, estimate in made.items():
             found, other = (compare_british(estimate, truth, weights) for weights in (primary, weighted))
-            print(
-                f"| {year} | {name} | {found.wrong:.1%} | {found.median:.1%} | {found.p90:.1%} | {found.true} | "
-                f"{found.found} | {found.false} | {other.wrong:.1%} |"
-            )
-        clustered.append(
-            np.stack(
-                [
-                    compare_british(made[name], truth, primary).by_cluster
-                    for name in ("plain", "ours", "ours, other years known")
-                ]
-            )
-        )
+            print(_british_line(year, name, found, other))
+            pairs.setdefault(name, []).append((found, other))
+    for name, years in pairs.items():
+        together = [reduce(British.and_also, ways) for ways in zip(*years, strict=True)]
+        print(_british_line("all", name, *together))
     print("\n| cluster | plain | ours | ours, other years known |\n|---|---|---|---|")
-    mean = np.nanmean(np.stack(clustered), axis=0)
+    shown = ("plain", "ours", "ours, other years known")
+    # A cluster without jobs has none in any year.
+    mean = np.stack([np.mean([found.by_cluster for found, _ in pairs[name]], axis=0) for name in shown])
     for number, name in enumerate(_names()):
-        print(f"| {name} | " + " | ".join(f"{value:.0%}" for value in mean[:, number]) + " |")
+        texts = ["–" if np.isnan(value) else f"{value:.0%}" for value in mean[:, number]]
+        print(f"| {name} | {' | '.join(texts)} |")
 
 
 def _print_american(tables: Mapping[int, pa.Table]) -> None:
@@ -89,6 +95,16 @@ def _print_american(tables: Mapping[int, pa.Table]) -> None:
                     f"| {year} | {digits} digits | {name} | {found.total_wrong:.1%} | {found.rank_correlation:.2f} | "
                     f"{found.precision:.2f} | {found.recall:.2f} |"
                 )
+
+
+def _print_by_division(tables: Mapping[int, pa.Table]) -> None:
+    print("\n| year | method | wrong cell | median | p90 | specialised | found | false |")
+    print("|---|---|---|---|---|---|---|---|")
+    for (year, method), found in sorted(states_from_divisions(tables).items(), key=lambda pair: pair[0][0]):
+        print(
+            f"| {year} | {method} | {found.wrong:.1%} | {found.median:.1%} | {found.p90:.1%} | {found.true} | "
+            f"{found.found} | {found.false} |"
+        )
 
 
 def american_by_cluster(tables: Mapping[int, pa.Table]) -> list[str]:
@@ -137,6 +153,7 @@ def main(shared: Path) -> None:
     _print_british(bres(shared))
     american_years = states(shared)
     _print_american(american_years)
+    _print_by_division(american_years)
     print("\n" + "\n".join(american_by_cluster(american_years)))
 
 

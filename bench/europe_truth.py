@@ -7,7 +7,7 @@ the product's method and compared with the classes (six digits) they have.
 import csv
 import gzip
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from etl import cells
 from etl.estimate import colocation
-from etl.estimate.colocation_fit import blocks_of
+from etl.estimate.colocation_fit import States, blocks_of, held_out_states
 from etl.estimate.europe import estimate_europe
 from etl.harmonise.placement import placement
 from etl.harmonise.published import nace2_cluster_equal
@@ -38,6 +38,8 @@ JOBS, QUOTIENT = 1000.0, 1.5
 #: Regions of the US test; each is spread by a pattern fitted without its fold.
 FOLDS = 25
 TRADED = range(1, 52)
+#: How states are spread from divisions; the pattern of the other states throughout.
+BY_DIVISION = ("plain", "pattern of other states", "the same and average sizes by division")
 
 
 def mirrored(shared: Path, dataset: Dataset, year: int, folder: Path) -> list[ArchivedFile]:
@@ -209,17 +211,41 @@ def _links(links: Iterable[tuple[str, str, float]]) -> Floats:
 class British:
     """Agreement with the truth over regions and the 51 traded clusters.
 
-    `wrong`: sum of errors over the sum of jobs, also `by_cluster`; `median`, `p90`: relative error of cells of at least
-    1,000 jobs; `true`, `found`, `false`: specialised cells (quotient ≥ 1.5 of mapped jobs, ≥ 1,000 jobs).
+    `errors`, `jobs`: their sums by cluster; `relative`: error of each cell of at least 1,000 jobs; `true`, `found`,
+    `false`: specialised cells (quotient ≥ 1.5 of mapped jobs, ≥ 1,000 jobs).
     """
 
-    wrong: float
-    median: float
-    p90: float
+    errors: Floats
+    jobs: Floats
+    relative: Floats
     true: int
     found: int
     false: int
-    by_cluster: Floats
+
+    @property
+    def wrong(self) -> float:
+        """Sum of errors over the sum of jobs."""
+        return float(self.errors.sum() / self.jobs.sum())
+
+    @property
+    def by_cluster(self) -> Floats:
+        """The same by cluster; NaN where there are no jobs."""
+        return np.divide(self.errors, self.jobs, out=np.full(self.jobs.size, np.nan), where=self.jobs > 0)
+
+    @property
+    def median(self) -> float:
+        """Median relative error of large cells."""
+        return float(np.median(self.relative))
+
+    @property
+    def p90(self) -> float:
+        """Relative error that nine of ten large cells stay below."""
+        return float(np.quantile(self.relative, 0.9))
+
+    def and_also(self, other: "British") -> "British":
+        """Both together, as of several years."""
+        sums = (self.errors + other.errors, self.jobs + other.jobs, np.append(self.relative, other.relative))
+        return British(*sums, self.true + other.true, self.found + other.found, self.false + other.false)
 
 
 def compare_british(estimate: Floats, truth: Floats, weights: Floats) -> British:
@@ -230,15 +256,13 @@ def compare_british(estimate: Floats, truth: Floats, weights: Floats) -> British
     large = jobs >= JOBS
     relative = error[large] / jobs[large]
     is_true, is_found = _specialised(real), _specialised(made)
-    total = jobs.sum(axis=0)
     return British(
-        float(error.sum() / jobs.sum()),
-        float(np.median(relative)),
-        float(np.quantile(relative, 0.9)),
+        error.sum(axis=0),
+        jobs.sum(axis=0),
+        relative,
         int(is_true.sum()),
         int((is_true & is_found).sum()),
         int((is_found & ~is_true).sum()),
-        np.divide(error.sum(axis=0), total, out=np.full(total.size, np.nan), where=total > 0),
     )
 
 
@@ -249,6 +273,24 @@ def _specialised(jobs: Floats) -> Flags:
         quotient = (jobs / jobs.sum(axis=1, keepdims=True)) / (nation / nation.sum())
     found: Flags = ((quotient >= QUOTIENT) & (jobs >= JOBS))[:, : len(TRADED)]
     return found
+
+
+def states_from_divisions(tables: Mapping[int, pa.Table]) -> dict[tuple[int, str], British]:
+    """States spread from NACE divisions by the nation's classes, as Europe's regions are: by year and method.
+
+    The figures are those of Great Britain's test, of states and NACE classes.
+    """
+    years = [States.of(table) for table in tables.values()]
+    made = {
+        "plain": [plain_spread(year.amounts) for year in years],
+        "pattern of other states": held_out_states(years, with_sizes=False),
+        "the same and average sizes by division": held_out_states(years, with_sizes=True),
+    }
+    return {
+        (year, method): compare_british(estimate, own.amounts, primary_clusters())
+        for method, estimates in made.items()
+        for year, own, estimate in zip(tables, years, estimates, strict=True)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +348,7 @@ def american(table: pa.Table, digits: int = 3, *, is_learned: bool = False, by_c
         for fold in range(FOLDS):
             out = np.arange(len(regions)) % FOLDS == fold
             pattern = colocation.fit([truth[~out]], block, [profiles[~out]])
-            ratios[out] = colocation.Pattern((), (), pattern).ratios(profiles[out])
+            ratios[out] = colocation.Pattern((), (), pattern, np.zeros(block.size)).ratios(profiles[out])
     estimate = colocation.spread(totals, shares, block, ratios)
     if by_counts:
         size = colocation.ratio(truth.sum(axis=0), counts.sum(axis=0))

@@ -2,12 +2,13 @@
 
 A division (a block) is spread over its classes (leaves) in proportion to
 
-    national amount of the leaf × ratio,      ratio = 1 + profile @ coefficients,
+    national amount of the leaf × ratio,      ratio = 1 + profile @ coefficients + size × coefficient of size,
 
-where the profile of a region says how far the weight of each division in it differs from the nation. Coefficients are
-fitted by ridge regression on regions whose leaves are known: a region strong in motor vehicles has more of the classes
-of metalworking that feed them. The spread is then raked so that blocks keep the region's figure and leaves the
-nation's.
+where the profile of a region says how far the weight of each division in it differs from the nation, and the size how
+far the average establishment of the block does. Coefficients are fitted by ridge regression on regions whose leaves are
+known: a region strong in motor vehicles has more of the classes of metalworking that feed them, and one with large
+establishments in a division more of the classes that have large ones. The spread is then raked so that blocks keep the
+region's figure and leaves the nation's.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ SOFTENING = 100.0
 HALF_WEIGHT = 30.0
 #: Ratios are held within these, and those that are learned from above by LARGEST.
 RATIO_LOW, RATIO_HIGH, LARGEST = 0.15, 7.0, 20.0
+#: Shrinkage of the coefficients of size, per year; establishments of the nation's size added before sizes are compared;
+#: and what the logarithm of a size is held within.
+SIZE_SHRINKAGE, SIZE_SOFTENING, SIZE_LIMIT = 1.0, 2.0, 2.0
 SWEEPS = 30
 
 _TABLE = Path(__file__).with_name("colocation.csv")
@@ -35,21 +39,28 @@ _UNIT = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Coefficients by feature (rows, `features`) and leaf (columns, `leaves`)."""
+    """Coefficients by feature (rows, `features`) and leaf (columns, `leaves`); `of_size`: that of size by leaf."""
 
     features: tuple[str, ...]
     leaves: tuple[str, ...]
     coefficients: Floats
+    of_size: Floats
 
-    def ratios(self, profile: Floats) -> Floats:
-        """Ratio of each region's (row's) leaf to what the nation's make-up gives."""
-        return np.clip(1.0 + profile @ self.coefficients, RATIO_LOW, RATIO_HIGH)
+    def ratios(self, profile: Floats, size: Floats | None = None) -> Floats:
+        """Ratio of each region's (row's) leaf to what the nation's make-up gives.
+
+        `size`: regions × leaves, that of the leaf's block (see `sizes`); without it establishments say nothing.
+        """
+        bend = profile @ self.coefficients + (0.0 if size is None else size * self.of_size)
+        return np.clip(1.0 + bend, RATIO_LOW, RATIO_HIGH)
 
     def for_leaves(self, leaves: tuple[str, ...]) -> "Pattern":
         """The pattern for other leaves, in their order; a leaf it does not know has ratio 1."""
         place = {leaf: number for number, leaf in enumerate(self.leaves)}
         found = np.array([place.get(leaf, -1) for leaf in leaves], np.int64)
-        return Pattern(self.features, leaves, np.where(found >= 0, self.coefficients[:, found], 0.0))
+        known = found >= 0
+        coefficients = np.where(known, self.coefficients[:, found], 0.0)
+        return Pattern(self.features, leaves, coefficients, np.where(known, self.of_size[found], 0.0))
 
 
 def profile(amounts: Floats, nation: Floats | None = None) -> Floats:
@@ -66,6 +77,20 @@ def profile(amounts: Floats, nation: Floats | None = None) -> Floats:
     return result
 
 
+def sizes(amounts: Floats, establishments: Floats) -> Floats:
+    """Logarithm of the average size of establishments beside the nation's, regions × blocks; 0 where unknown (NaN).
+
+    The nation's is that of the regions of which it is known.
+    """
+    known = np.isfinite(establishments) & np.isfinite(amounts)
+    persons, units = np.where(known, amounts, 0.0), np.where(known, establishments, 0.0)
+    nation = ratio(persons.sum(axis=0), units.sum(axis=0))
+    expected = nation * (units + SIZE_SOFTENING)
+    own = persons + nation * SIZE_SOFTENING
+    size = np.log(np.divide(own, expected, out=np.ones_like(own), where=known & (expected > 0)))
+    return np.clip(size, -SIZE_LIMIT, SIZE_LIMIT)
+
+
 def fit(years: list[Floats], block: Integers, profiles: list[Floats], shrinkage: float = SHRINKAGE) -> Floats:
     """Coefficients, features × leaves, from regions × leaves of one or more years and the profiles of the regions.
 
@@ -73,10 +98,7 @@ def fit(years: list[Floats], block: Integers, profiles: list[Floats], shrinkage:
     make-up of its block gives, less one. Leaves alone in their block have nothing to learn: 0.
     """
     features = np.vstack(profiles)
-    expected = np.vstack([national_spread(year, block) for year in years])
-    target = np.minimum((np.vstack(years) + SOFTENING) / (expected + SOFTENING), LARGEST) - 1.0
-    root = np.sqrt(expected)
-    weight = root / (root + HALF_WEIGHT)
+    target, weight = _excess(years, block)
     penalty = shrinkage * len(years) * np.eye(features.shape[1])
     result = np.zeros((features.shape[1], block.size))
     members = np.bincount(block)
@@ -84,6 +106,27 @@ def fit(years: list[Floats], block: Integers, profiles: list[Floats], shrinkage:
         weighted = features * weight[:, leaf, None]
         result[:, leaf] = np.linalg.solve(features.T @ weighted + penalty, weighted.T @ target[:, leaf])
     return result
+
+
+def fit_sizes(years: list[Floats], block: Integers, bends: list[Floats], leaf_sizes: list[Floats]) -> Floats:
+    """Coefficients of size by leaf: what the sizes of blocks, regions × leaves, say beyond the profile's `bends`.
+
+    They are fitted to what profiles leave unexplained, so that a region whose establishments are unknown is spread by
+    its profile as if sizes had never been looked at.
+    """
+    target, weight = _excess(years, block)
+    rest, size = target - np.vstack(bends), np.vstack(leaf_sizes)
+    penalty = SIZE_SHRINKAGE * len(years)
+    slope: Floats = (weight * size * rest).sum(axis=0) / ((weight * size * size).sum(axis=0) + penalty)
+    return np.where(np.bincount(block)[block] > 1, slope, 0.0)
+
+
+def _excess(years: list[Floats], block: Integers) -> tuple[Floats, Floats]:
+    """Each region's leaf over what the nation's make-up of its block gives, less one; and its weight."""
+    expected = np.vstack([national_spread(year, block) for year in years])
+    target = np.minimum((np.vstack(years) + SOFTENING) / (expected + SOFTENING), LARGEST) - 1.0
+    root = np.sqrt(expected)
+    return target, root / (root + HALF_WEIGHT)
 
 
 def national_spread(amounts: Floats, block: Integers) -> Floats:
@@ -139,17 +182,18 @@ def features() -> tuple[str, ...]:
 def us_pattern() -> Pattern:
     """The pattern fitted to US states, 2019 to 2021, carried over to NACE classes; no European figure went into it."""
     header, *lines = _TABLE.read_text(encoding="utf-8").splitlines()
-    names = tuple(header.split(",")[1:])
+    names = tuple(header.split(",")[2:])
     rows = [line.split(",") for line in lines]
     values = np.array([[float(cell or 0) for cell in row[1:]] for row in rows]) / _UNIT
-    return Pattern(names, tuple(row[0] for row in rows), values.T.copy())
+    return Pattern(names, tuple(row[0] for row in rows), values[:, 1:].T.copy(), values[:, 0].copy())
 
 
 def write(pattern: Pattern, path: Path = _TABLE) -> None:
     """Write a pattern as text: one line a leaf, coefficients in thousandths, empty where 0."""
-    lines = [",".join(["nace_code", *pattern.features])]
+    lines = [",".join(["nace_code", "size", *pattern.features])]
     for number, leaf in enumerate(pattern.leaves):
-        cells = np.round(pattern.coefficients[:, number] * _UNIT).astype(int).tolist()
+        own = np.append(pattern.of_size[number], pattern.coefficients[:, number])
+        cells = np.round(own * _UNIT).astype(int).tolist()
         if any(cells):
             lines.append(",".join([leaf, *(str(cell) if cell else "" for cell in cells)]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ figures are carried over to NACE classes by the direct links, each code in propo
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from etl import cells
 from etl.estimate import colocation
 from etl.estimate.colocation import Pattern
 from etl.estimate.europe_structure import class_links
-from etl.estimate.tree import Floats, Integers
+from etl.estimate.tree import Booleans, Floats, Integers
 from etl.reference.nace import nace_classes
 
 
@@ -26,7 +27,7 @@ def blocks_of(leaves: Sequence[str], digits: int) -> tuple[Integers, tuple[str, 
     return np.array([place[name] for name in names], np.int64), tuple(distinct)
 
 
-def state_classes(table: pa.Table) -> Floats:
+def state_classes(table: pa.Table, column: str = "employment") -> Floats:
     """US states × NACE classes, from `region_industry` of one year; withheld cells count nothing."""
     wanted = pc.and_(
         pc.equal(table.column("region_scheme"), "us_state"),
@@ -45,41 +46,62 @@ def state_classes(table: pa.Table) -> Floats:
         if naics in place:
             links[place[naics], classes[nace]] = weight
     amounts = np.zeros((len(states), len(industries)))
-    amounts[state, industry] = np.nan_to_num(table.column("employment").to_numpy())
+    is_known = pc.is_valid(table.column("employment")).to_numpy()
+    values = table.column(column).to_numpy().astype(float)
+    amounts[state[is_known], industry[is_known]] = np.nan_to_num(values[is_known])
     result: Floats = amounts @ links
     return result[np.argsort(states)]
 
 
-def profiles(amounts: Floats) -> Floats:
-    """Profiles of regions from their classes (see `colocation.profile`)."""
-    block, names = blocks_of(nace_classes("nace2"), 2)
-    found, is_there = colocation.known_features(names)
-    return colocation.profile(colocation.block_sums(amounts, block)[:, found[is_there]])
+@dataclass(frozen=True, slots=True)
+class States:
+    """One year of the states: regions × classes, their profiles, and the sizes of each class's division."""
+
+    amounts: Floats
+    profiles: Floats
+    sizes: Floats
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "States":
+        """From `region_industry`; establishments count where employment is known."""
+        block, names = blocks_of(nace_classes("nace2"), 2)
+        amounts, counts = (state_classes(table, column) for column in ("employment", "establishments"))
+        totals = colocation.block_sums(amounts, block)
+        found, is_there = colocation.known_features(names)
+        own_sizes = colocation.sizes(totals, colocation.block_sums(counts, block))
+        return cls(amounts, colocation.profile(totals[:, found[is_there]]), own_sizes[:, block])
+
+    def only(self, chosen: Booleans) -> "States":
+        """Some of the states."""
+        return States(self.amounts[chosen], self.profiles[chosen], self.sizes[chosen])
 
 
-def fit_states(years: Sequence[pa.Table]) -> Pattern:
-    """The pattern of the states' figures, one table of `region_industry` a year."""
-    amounts = [state_classes(table) for table in years]
+def fit_states(years: Sequence[States]) -> Pattern:
+    """The pattern of the states' figures of these years."""
     block, _ = blocks_of(nace_classes("nace2"), 2)
-    coefficients = colocation.fit(amounts, block, [profiles(year) for year in amounts])
-    return Pattern(colocation.features(), nace_classes("nace2"), coefficients)
+    amounts = [year.amounts for year in years]
+    coefficients = colocation.fit(amounts, block, [year.profiles for year in years])
+    bends = [year.profiles @ coefficients for year in years]
+    of_size = colocation.fit_sizes(amounts, block, bends, [year.sizes for year in years])
+    return Pattern(colocation.features(), nace_classes("nace2"), coefficients, of_size)
 
 
-def held_out_states(years: Sequence[Floats], folds: int = 25) -> list[Floats]:
+def held_out_states(years: Sequence[States], *, with_sizes: bool, folds: int = 25) -> list[Floats]:
     """Each state spread with a pattern fitted without it (in any year): what bands are calibrated on."""
     block, _ = blocks_of(nace_classes("nace2"), 2)
-    known = [profiles(year) for year in years]
-    ratios = [np.ones(year.shape) for year in years]
-    fold = np.arange(years[0].shape[0]) % folds
+    ratios = [np.ones(year.amounts.shape) for year in years]
+    fold = np.arange(years[0].amounts.shape[0]) % folds
     for number in range(folds):
         out = fold == number
-        coefficients = colocation.fit([year[~out] for year in years], block, [part[~out] for part in known])
-        pattern = Pattern(colocation.features(), nace_classes("nace2"), coefficients)
-        for year, part in enumerate(known):
-            ratios[year][out] = pattern.ratios(part[out])
+        pattern = fit_states([year.only(~out) for year in years])
+        for place, year in enumerate(years):
+            ratios[place][out] = pattern.ratios(year.profiles[out], year.sizes[out] if with_sizes else None)
     return [
         colocation.spread(
-            colocation.block_sums(year, block), colocation.shares(year.sum(axis=0), block), block, ratios[number]
+            colocation.block_sums(year.amounts, block),
+            colocation.shares(year.amounts.sum(axis=0), block),
+            block,
+            ratios[place],
         )
-        for number, year in enumerate(years)
+        for place, year in enumerate(years)
     ]

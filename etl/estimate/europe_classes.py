@@ -248,4 +248,11 @@ class _Country:
         by_division = np.stack([self.totals[self.finest][:, m].sum(axis=1) for m in self.blocks.divisions.values()], 1)
         found, is_there = colocation.known_features(names)
         amounts = np.where(is_there[None, :], by_division[:, found], 0.0)
-        return colocation.us_pattern().for_leaves(self.blocks.classes).ratios(colocation.profile(amounts))
+        pattern = colocation.us_pattern().for_leaves(self.blocks.classes)
+        return pattern.ratios(colocation.profile(amounts), self._sizes())
+
+    def _sizes(self) -> Floats:
+        """Average size of the local units in each class's block, where they are counted (see `colocation.sizes`)."""
+        column = np.array([self.blocks.columns.get(name, -1) for name in self.blocks.names], np.int64)
+        units = np.where(column >= 0, self.grid.units[self.rows[self.finest]][:, column], np.nan)
+        return colocation.sizes(self.totals[self.finest], units)[:, self.blocks.of_class]

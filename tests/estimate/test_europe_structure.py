@@ -137,11 +137,62 @@ def test_a_pattern_is_learned_where_there_is_one() -> None:
     truth = np.column_stack([first, other - first, motor])
     totals = colocation.block_sums(truth, block)
     profile = colocation.profile(totals)
-    fitted = colocation.Pattern((), (), colocation.fit([truth[:50]], block, [profile[:50]], shrinkage=0.1))
+    learned = colocation.fit([truth[:50]], block, [profile[:50]], shrinkage=0.1)
+    fitted = colocation.Pattern((), (), learned, np.zeros(3))
     shares = colocation.shares(truth.sum(axis=0), block)
     made = colocation.spread(totals, shares, block, fitted.ratios(profile))
     error = [np.abs(one - truth)[50:].sum() for one in (made, totals[:, block] * shares)]
     assert error[0] < 0.5 * error[1]
+
+
+def test_the_size_of_establishments_tells_which_classes_they_are_of() -> None:
+    """The first class has establishments of 200, the second of 10: the average of both tells how many are which."""
+    rng = np.random.default_rng(4)
+    block = np.array([0, 0, 1])
+    counts = np.column_stack([rng.integers(2, 80, 60), rng.integers(50, 900, 60), rng.integers(50, 60, 60)])
+    truth = counts * np.array([200.0, 10.0, 20.0])
+    totals = colocation.block_sums(truth, block)
+    size = colocation.sizes(totals, colocation.block_sums(counts.astype(float), block))[:, block]
+    nothing = np.zeros((60, 1))
+    slope = colocation.fit_sizes([truth[:50]], block, [np.zeros((50, 3))], [size[:50]])
+    assert slope[0] > 0.1 > -0.1 > slope[1] and slope[2] == 0
+    fitted = colocation.Pattern(("x",), ("a", "b", "c"), np.zeros((1, 3)), slope)
+    shares = colocation.shares(truth.sum(axis=0), block)
+    made = colocation.spread(totals, shares, block, fitted.ratios(nothing, size))
+    error = [np.abs(one - truth)[50:].sum() for one in (made, totals[:, block] * shares)]
+    assert error[0] < 0.6 * error[1]
+
+
+def test_what_is_not_known_of_establishments_says_nothing() -> None:
+    amounts = np.array([[100.0, 50.0], [300.0, 0.0], [200.0, 10.0]])
+    units = np.array([[10.0, np.nan], [30.0, np.nan], [np.nan, np.nan]])
+    assert colocation.sizes(amounts, units) == pytest.approx(0.0), "average, or unknown"
+    units[0, 0] = 2.0
+    found = colocation.sizes(amounts, units)
+    assert found[0, 0] > 0 > found[1, 0] and not found[:, 1].any() and found[2, 0] == 0
+    assert np.isfinite(colocation.sizes(np.array([[0.0, 5.0]]), np.array([[0.0, 0.0]]))).all()
+
+
+def test_local_units_bend_a_region_and_no_division_changes() -> None:
+    """A region of large local units in a division has more of the classes that have large ones, by American states."""
+    pattern = colocation.us_pattern()
+    of_size = dict(zip(pattern.leaves, pattern.of_size.tolist(), strict=True))
+    figures = {(region, code): 5000.0 for region in FRENCH for code in ("10", "29")}
+    figures |= {("FR", code): 10_000.0 for code in ("10", "29")}
+    units = {("FR10", "10"): 50.0, ("FR21", "10"): 450.0, ("FR", "10"): 500.0}
+    with_units, without = (
+        by_key(estimate_europe(table(figures, units=given)).cells) for given in (units, dict.fromkeys(units, None))
+    )
+    classes = sorted(code for area, code in with_units if area == "FR10" and len(code) == 5 and code[:2] == "10")
+    largest, smallest = (chosen(classes, key=lambda code: of_size[code]) for chosen in (max, min))
+    for code, sign in ((largest, 1), (smallest, -1)):
+        change = with_units["FR10", code]["employment"] - without["FR10", code]["employment"]
+        assert sign * change > 0
+    for area in FRENCH:
+        made = sum(with_units[area, code]["employment"] for code in classes)
+        assert made == pytest.approx(5000, rel=1e-9)
+    same = [key for key in without if key[1][:2] == "29" and len(key[1]) == 5]
+    assert same and all(with_units[k]["employment"] == pytest.approx(without[k]["employment"]) for k in same)
 
 
 def test_a_region_like_the_nation_keeps_its_make_up() -> None:

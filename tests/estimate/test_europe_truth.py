@@ -3,6 +3,7 @@
 Run with -s to see the figures; `python -m bench.europe_error` prints all of them, cluster by cluster.
 """
 
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from bench import europe_truth as truth
 from bench.europe_error import american_by_cluster
 from etl.estimate import colocation
-from etl.estimate.colocation_fit import fit_states
+from etl.estimate.colocation_fit import States, fit_states
 from etl.estimate.europe import estimate_europe
 from etl.reference.nace import nace_classes
 
@@ -61,6 +62,17 @@ def test_great_britain_from_its_divisions_and_national_classes(bres: dict[int, p
         large = ours.by_cluster[np.isfinite(ours.by_cluster)] - plain.by_cluster[np.isfinite(ours.by_cluster)]
         assert large.max() < 0.05, "no cluster is much worse"
         check_bounds(rows, table)
+
+
+def test_over_all_years_nothing_is_worse_than_the_nations_shares(bres: dict[int, pa.Table]) -> None:
+    weights = truth.primary_clusters()
+    pairs = [(truth.plain_spread(real(table)), truth.british(table)[0], real(table)) for table in bres.values()]
+    plain, ours = (
+        reduce(truth.British.and_also, [truth.compare_british(pair[way], pair[2], weights) for pair in pairs])
+        for way in (0, 1)
+    )
+    assert ours.wrong < 0.95 * plain.wrong and ours.median < 0.97 * plain.median
+    assert ours.p90 <= plain.p90 and ours.found > plain.found and ours.false <= plain.false
 
 
 def check_bounds(rows: pa.Table, table: pa.Table) -> None:
@@ -114,10 +126,20 @@ def test_a_source_with_classes_measures_the_method_itself(bres: dict[int, pa.Tab
 
 
 def test_the_built_in_pattern_is_that_of_the_states(states: dict[int, pa.Table]) -> None:
-    fitted = fit_states([states[year] for year in (2019, 2020, 2021)])
+    fitted = fit_states([States.of(states[year]) for year in (2019, 2020, 2021)])
     kept = colocation.us_pattern().for_leaves(fitted.leaves)
     assert kept.features == fitted.features
     np.testing.assert_allclose(kept.coefficients, fitted.coefficients, atol=6e-4, rtol=0)
+    np.testing.assert_allclose(kept.of_size, fitted.of_size, atol=6e-4, rtol=0)
+
+
+def test_the_states_from_divisions_by_patterns_that_never_saw_them(states: dict[int, pa.Table]) -> None:
+    found = truth.states_from_divisions(states)
+    for year in states:
+        plain, profile, with_sizes = (found[year, method].wrong for method in truth.BY_DIVISION)
+        print(year, plain, profile, with_sizes)
+        assert profile < 0.85 * plain
+        assert with_sizes < 0.95 * profile
 
 
 def test_the_states_from_three_digits(states: dict[int, pa.Table]) -> None:
