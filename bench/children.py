@@ -3,12 +3,16 @@
 import importlib
 import json
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.measured import Row
+
+T = TypeVar("T")
 
 
 class WorkloadError(Exception):
@@ -32,3 +36,9 @@ def run(folder: Path, module: str, name: str, *arguments: Any) -> list[Row]:
     if process.exitcode or not answer.exists():
         raise WorkloadError(f"{name} {arguments} ended with {process.exitcode}")
     return [Row(**line) for line in json.loads(answer.read_text("utf-8"))]
+
+
+def apart(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in a process of its own, so that its memory does not count as the caller's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()

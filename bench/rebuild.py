@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from bench.bare import bare_rewrite_of
+from bench.children import apart
 from bench.county_files import files_of
 from bench.measured import Clock, Family, Row
 from etl.line import STRUCTURES, source_years
@@ -87,7 +88,7 @@ def _everything(folder: Path) -> list[Row]:
     total.rows = summary.rows
     total.against(BUDGET_SECONDS, wall=True)
     years = sorted((folder / "root" / "snapshots" / str(summary.version) / "region_industry").glob("*.parquet"))
-    rows, seconds = bare_rewrite_of(years[::9])
+    rows, seconds = apart(bare_rewrite_of, years[::9])
     for line in clock.lines:
         line.beside(f"bare pyarrow read, sort, write: {len(years[::9])} years, by rows", seconds / rows * summary.rows)
     memory = Row(clock.workload, "peak of a worker", peak_mib=round(family.workers_peak(), 1))
@@ -124,7 +125,7 @@ def _nothing_changed(folder: Path) -> Row:
 
 
 def _one_changed(folder: Path) -> Row:
-    _change_one(folder / "publishers")
+    apart(_change_one, folder / "publishers")
     clock = Clock("one file changed", Family())
     with clock.stage(f"the county file of {CHANGED_YEAR}") as row:
         summary = _refresh(folder, 2)

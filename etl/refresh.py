@@ -98,16 +98,9 @@ def refresh(storage: Storage, asked: Asked, settings: Settings, progress: Progre
     """
     progress = progress or SilentProgress()
     fetched = fetch_datasets(storage, asked, settings, progress) if asked.fetches else None
-    is_invented = asked.is_invented or _holds_invented(storage)
-    summary = publish_state(storage, asked.snapshot_date, settings, progress, is_invented=is_invented)
+    summary = publish_state(storage, asked.snapshot_date, settings, progress, is_invented=asked.is_invented)
     summary.fetched = fetched
     return summary
-
-
-def _holds_invented(storage: Storage) -> bool:
-    """Whether the newest version holds invented figures: what is built on the same archive holds them, too."""
-    newest = newest_manifest(storage)
-    return newest is not None and newest.is_invented
 
 
 def fetch_datasets(storage: Storage, asked: Asked, settings: Settings, progress: Progress) -> Fetched:
@@ -192,7 +185,14 @@ def published_state(
 ) -> Published | None:
     """Say which version holds already what the archive holds as of a day; None where it is still to be published."""
     files = state(storage, snapshot_date)
+    is_invented = is_invented or _holds_invented(storage)
     return published_already(storage, snapshot_date, content_of(files, settings, is_invented=is_invented))
+
+
+def _holds_invented(storage: Storage) -> bool:
+    """Whether the newest version holds invented figures: what is built on the same archive holds them, too."""
+    newest = newest_manifest(storage)
+    return newest is not None and newest.is_invented
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,7 @@ def measure_state(
 ) -> Measured:
     """Build, measure and assemble what the archive holds as of a day; what is in the cache already is only found."""
     files = state(storage, snapshot_date)
+    is_invented = is_invented or _holds_invented(storage)
     content = content_of(files, settings, is_invented=is_invented)
     built = build_source_years(storage, files, settings, progress)
     years = build_years(storage, built, settings, progress)

@@ -49,7 +49,7 @@ def estimate_us(cells: pa.Table, *, previous: pa.Table | None = None) -> Estimat
         rows.concat([completed, others.select(columns)]) if others.num_rows else completed,
         quality_rows(posed, held_out, source, year),
         contradictions,
-        [_summary(source, year, completed, held_out, contradictions.num_rows)],
+        [_summary(completed, held_out, contradictions.num_rows)],
     )
 
 
@@ -62,12 +62,12 @@ def _of_schemes(cells: pa.Table) -> tuple[pa.Table, pa.Table]:
     return cells.filter(pa.array(is_ours)), cells.filter(pa.array(~is_ours))
 
 
-def _summary(source: str, year: int, completed: pa.Table, held_out: HoldOut, contradictions: int) -> str:
+def _summary(completed: pa.Table, held_out: HoldOut, contradictions: int) -> str:
     counts = {
         pair["values"]: pair["counts"] for pair in pc.value_counts(completed.column("employment_status")).to_pylist()
     }
     parts = [f"{counts[name]:,} {name.replace('_', ' ')}" for name in ESTIMATED if counts.get(name)]
-    text = f"{source} {year}: of {completed.num_rows:,} cells {', '.join(parts) or 'none estimated'}"
+    text = f"of {completed.num_rows:,} cells {', '.join(parts) or 'none estimated'}"
     if held_out.truth.size:
         error = abs(held_out.estimate - held_out.truth).sum() / held_out.truth.sum()
         text += f"; {held_out.truth.size:,} printed cells held out: weighted error {error:.1%}"

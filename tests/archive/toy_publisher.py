@@ -158,3 +158,8 @@ class Publisher:
                 settings=settings,
                 **options,
             )
+
+
+def one(kind: str, year: int = 2020, content: str = "") -> list[Request]:
+    """The request for one file."""
+    return [Request("toys", url_of(kind, year), kind, content or kind, year)]

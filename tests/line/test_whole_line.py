@@ -19,7 +19,8 @@ from etl.demo.truth import american_truth, european_truth
 from etl.errors import ConservationError, GateError, NothingAvailableError
 from etl.harmonise import harmonise
 from etl.measure import measure_year
-from etl.refresh import Asked, refresh
+from etl.progress import SilentProgress
+from etl.refresh import Asked, measure_state, published_state, refresh
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -190,3 +191,8 @@ def test_a_root_of_invented_figures_stays_one(line: Line) -> None:
     """Whoever refreshes the demo's root by other words gets no version that hides where its figures are from."""
     again = refresh(Storage(line.root), Asked(DAY, fetches=False), Settings(data=str(line.root)))
     assert not again.is_new and again.version == line.first.version
+    # The same piece by piece, as the tasks of Airflow run it.
+    storage, settings = Storage(line.root), Settings(data=str(line.root))
+    done = published_state(storage, DAY, settings)
+    assert done is not None and done.version == line.first.version
+    assert measure_state(storage, DAY, settings, SilentProgress()).is_invented

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from snapshot_samples import facts
 
+from etl.cells import plain
 from etl.errors import DataError
 from etl.publish.parquet import ROW_GROUP_ROWS, about, parquet_bytes, part_path, part_year
 from etl.reference import source_table
@@ -29,6 +30,15 @@ def test_the_same_rows_in_any_order_and_chunks_give_the_same_bytes(rows: pa.Tabl
     chunked = pa.concat_tables([shuffled.slice(0, 1000), shuffled.slice(1000, 1), shuffled.slice(1001)])
     assert parquet_bytes(chunked, CONTRACT, inputs_id="a") == once
     assert parquet_bytes(rows, CONTRACT, inputs_id="b") != once
+
+
+def test_codes_in_dictionaries_and_plain_ones_give_the_same_bytes(rows: pa.Table) -> None:
+    texts = [number for number, field in enumerate(rows.schema) if pa.types.is_string(field.type)]
+    encoded = rows
+    for at in texts:
+        encoded = encoded.set_column(at, rows.schema.field(at).name, rows.column(at).dictionary_encode())
+    assert texts and any(pa.types.is_dictionary(field.type) for field in encoded.schema)
+    assert parquet_bytes(encoded, CONTRACT, inputs_id="a") == parquet_bytes(plain(rows), CONTRACT, inputs_id="a")
 
 
 def test_the_file_is_read_back_with_its_contract(rows: pa.Table) -> None:
