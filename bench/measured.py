@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -102,7 +102,9 @@ class Family:
             except (OSError, ValueError, IndexError):  # it has just ended: what was seen last stands
                 continue
             with self._lock:
-                self._seen[pid] = used
+                # A process that is ending has no memory any more.
+                peak = max(used.peak, self._seen[pid].peak if pid in self._seen else 0.0)
+                self._seen[pid] = replace(used, peak=peak)
 
 
 def _descendants(root: int) -> list[int]:
