@@ -171,8 +171,13 @@ def kept_tables(storage: Storage, note: str) -> list[CachedTable] | None:
     return None if result is None else list(result.tables.values())
 
 
-def read_cached(storage: Storage, cached: CachedTable, columns: list[str] | None = None) -> pa.Table:
-    """Read a cached table. Raises IntegrityError where its bytes have changed since they were written."""
+def read_cached(
+    storage: Storage, cached: CachedTable, columns: list[str] | None = None, codes: list[str] | None = None
+) -> pa.Table:
+    """Read a cached table. Raises IntegrityError where its bytes have changed since they were written.
+
+    `columns`: only these; `codes`: columns of texts that are to come as dictionaries, which take less room.
+    """
     try:
         data = storage.read_bytes(cached.path)
     except FileNotFoundError:
@@ -180,4 +185,4 @@ def read_cached(storage: Storage, cached: CachedTable, columns: list[str] | None
     if hashlib.sha256(data).hexdigest() != cached.sha256:
         forget(storage, cached.path)
         raise IntegrityError(f"{cached.path} was damaged or gone; it is left out from now on, run the refresh again")
-    return pq.read_table(io.BytesIO(data), columns=columns)
+    return pq.read_table(io.BytesIO(data), columns=columns, read_dictionary=codes)

@@ -28,6 +28,7 @@ from etl.publish import (
     part_year,
     publish,
 )
+from etl.schema import contract
 from etl.sources import DATASETS
 from etl.storage import Storage
 from etl.validate import GateReport, merged, validate
@@ -63,8 +64,8 @@ def _check_year(
     context: Mapping[str, Part],
     previous_rows: Mapping[str, int],
 ) -> GateReport:
-    known = {name: _read(storage, part) for name, part in context.items()}
-    tables = {name: _read(storage, part) for name, part in parts.items()}
+    known = {name: _read(storage, name, part) for name, part in context.items()}
+    tables = {name: _read(storage, name, part) for name, part in parts.items()}
     report = validate(tables, year=year, context=known, previous_rows=previous_rows)
     del tables
     release_memory()
@@ -157,7 +158,7 @@ def check_and_publish(
         parts=assembled.parts,
         gate=gate,
         previous=previous,
-        sources=tuple(_read(storage, assembled.parts[part_path("source")]).to_pylist()),
+        sources=tuple(_read(storage, "source", assembled.parts[part_path("source")]).to_pylist()),
         source_files=tuple(_file_state(file) for file in files),
         documents=documents,
         notes=tuple(notes),
@@ -184,8 +185,10 @@ def _rows_before(newest: Manifest | None, table: str, year: int | None) -> int |
     return entry.rows if entry else None
 
 
-def _read(storage: Storage, part: Part) -> pa.Table:
-    table = read_cached(storage, CachedTable(str(part.source), part.sha256, part.size, part.rows))
+def _read(storage: Storage, name: str, part: Part) -> pa.Table:
+    texts = [field.name for field in contract(name).arrow_schema if pa.types.is_string(field.type)]
+    cached = CachedTable(str(part.source), part.sha256, part.size, part.rows)
+    table = read_cached(storage, cached, codes=texts)
     return table.replace_schema_metadata(None)
 
 

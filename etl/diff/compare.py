@@ -108,6 +108,7 @@ def _compare_files(
         if path in old.files and path in new.files:
             columns = [columns[at] | set(sides[at].column_names) for at in (0, 1)]
         _compare_rows(rule, sides[0], sides[1], causes, found)
+        del sides  # a full year is large: it goes before the next one is read
     told = told.model_copy(
         update={
             "status": "changed",
