@@ -65,8 +65,9 @@ def compare(folder: Path) -> list[Row]:
     counties = both[both.region_scheme == "us_county"]
     sums = counties.groupby([counties.region_code.str[:2], "industry_code"], observed=True).employment.sum()
     gap = np.abs(states.to_numpy() - sums.reindex(states.index).to_numpy())
-    missed = int((gap > np.maximum(0.001 * states.to_numpy(), 0.5)).sum())
-    listed = pq.read_metadata(folder / "contradictions.parquet").num_rows
+    missed = set(states.index[gap > np.maximum(0.001 * states.to_numpy(), 0.5)])
+    contradictions = pq.read_table(folder / "contradictions.parquet", filters=[("kind", "=", "geography")])
+    listed = set(zip(*(contradictions[name].to_pylist() for name in KEY), strict=True))
     return [
         _finding(
             f"error over withheld county leaves: ours {ours:.1%}, mid-point rule {theirs:.1%}",
@@ -82,9 +83,9 @@ def compare(folder: Path) -> list[Row]:
             bool(gap.sum() <= 0.001 * states.sum()),
         ),
         _finding(
-            f"sums missed by more than 0.1 % and half a person: {missed}, by {gap.max():.1f} persons at most",
+            f"sums missed by more than 0.1 % and half a person: {len(missed)}, by {gap.max():.1f} persons at most",
             gap.size,
-            f"all listed ({listed})",
+            "all listed",
             missed <= listed,
         ),
     ]

@@ -35,6 +35,8 @@ from etl.validate import GateReport, merged, validate
 
 #: Tables that checks look codes up in.
 CONTEXT = ("cluster", "contradiction", "region", "source")
+#: Those of them that all years share.
+LOOKED_UP = ("cluster", "region", "source")
 
 
 def check(
@@ -46,7 +48,9 @@ def check(
     """
     changed = {path: part for path, part in assembled.parts.items() if _is_changed(path, part, newest)}
     context = {name: assembled.parts[part_path(name)] for name in CONTEXT}
-    years = sorted({year for path in changed if (year := part_year(path)) is not None})
+    # Codes that are looked up are those of every year.
+    touched = assembled.parts if any(part_path(name) in changed for name in LOOKED_UP) else changed
+    years = sorted({year for path in touched if (year := part_year(path)) is not None})
     progress.stage("gate", 1 + len(years))
     jobs = []
     for year in [None, *years]:

@@ -1,9 +1,11 @@
 """Runs independent jobs in worker processes: which worker does what changes no result."""
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from typing import Any, TypeVar
 
 from etl.errors import TransientError
@@ -26,9 +28,8 @@ def in_processes(workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any,
             results.append(function(*arguments))
             progress.advance()
         return results
-    context = get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+    start_server()
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("forkserver")) as pool:
         futures = [pool.submit(function, *arguments) for function, arguments in jobs]
         try:
             for future in as_completed(futures):
@@ -41,3 +42,20 @@ def in_processes(workers: int, jobs: Sequence[tuple[Callable[..., T], tuple[Any,
             pool.shutdown(cancel_futures=True)
             raise
     return [future.result() for future in futures]
+
+
+def start_server() -> None:
+    """Start the process that workers are forked from, unless it runs; it imports what this process would import.
+
+    By itself it looks for modules in the current folder first, whatever lies there.
+    """
+    get_context("forkserver").set_forkserver_preload(list(PRELOADED))
+    before = dict(os.environ)
+    os.environ |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONSAFEPATH": "1"}
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from etl.errors import DataError
 from etl.estimate.bounds import Conflict, Tightened, exact, tighten
 from etl.estimate.europe_close import close
 from etl.estimate.expect import expectation
@@ -32,6 +33,9 @@ CLOSED_BRANCH = 1
 
 MISSED, MISSED_PERSONS = 0.001, 0.5
 """Share of a sum over regions, and persons, beyond which its difference to its members is worked on further."""
+
+ADDED_UP = 1e-6
+"""Share of a sum by which industries may miss it."""
 
 CLOSED_CELLS = 60_000
 """Free cells up to which the last gaps are closed exactly, by a linear programme. Where counties are too many for that,
@@ -100,13 +104,21 @@ def _adjusted(
     for depth in BRANCHES:
         value = _raked_further(problem, tight, value, room, depth)
     value = _closed_further(problem, tight, value, room, CLOSED_BRANCH)
-    missing = gaps(value, tight.parents[1])
-    return value, [{}, _listed(missing, _is_missed(value, missing))]
+    industry, region = (gaps(value, parent) for parent in tight.parents)
+    is_off = np.abs(industry) > ADDED_UP * (1.0 + value) + _allowed(problem, 0)
+    return value, [_listed(industry, is_off), _listed(region, _is_missed(problem, value, region))]
 
 
-def _is_missed(value: Floats, missing: Floats) -> Booleans:
-    result: Booleans = np.abs(missing) > np.maximum(MISSED * value, MISSED_PERSONS)
+def _is_missed(problem: Problem, value: Floats, missing: Floats) -> Booleans:
+    allowed = np.maximum(MISSED * value, MISSED_PERSONS)
+    result: Booleans = np.abs(missing) > np.maximum(allowed, _allowed(problem, 1))
     return result
+
+
+def _allowed(problem: Problem, tree: int) -> Floats | float:
+    """By how much sums of a tree may miss their members for the publisher's rounding."""
+    slack = problem.slack[tree]
+    return 0.0 if slack is None else slack
 
 
 def _missed_branches(problem: Problem, tight: Tightened, value: Floats, depth: int) -> tuple[Integers, Booleans]:
@@ -115,7 +127,7 @@ def _missed_branches(problem: Problem, tight: Tightened, value: Floats, depth: i
 
     `depth`: how far below the total a branch begins.
     """
-    missed = _is_missed(value, gaps(value, tight.parents[1]))
+    missed = _is_missed(problem, value, gaps(value, tight.parents[1]))
     head = _heads(problem.industry_up, depth)[problem.industry]
     branch = np.where(head >= 0, problem.state.astype(np.int64) * problem.industry_up.size + head, -1)
     rows = np.flatnonzero((branch >= 0) & np.isin(branch, branch[missed]))
@@ -140,7 +152,10 @@ def _closed_further(problem: Problem, tight: Tightened, value: Floats, room: Flo
     parents = [place_of(parent, rows) for parent in tight.parents]
     slack = [np.zeros(rows.size) if one is None else one[rows] for one in problem.slack]
     result = value.copy()
-    result[rows] = close(value[rows], low, high, is_free, parents, slack).value
+    try:
+        result[rows] = close(value[rows], low, high, is_free, parents, slack).value
+    except DataError:  # the solver gave up: what is missed is listed
+        return value
     # Where no way is left, the industries add up and the regions miss.
     return _raked_within(tight, result, room, rows, stays, sweeps=0)
 

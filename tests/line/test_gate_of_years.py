@@ -72,6 +72,17 @@ def test_all_years_are_looked_at_where_nothing_was_published(
     assert looked_at == [None, *sorted(years)]
 
 
+@pytest.mark.parametrize("name", ["cluster", "region", "source"])
+def test_all_years_are_looked_at_where_what_they_refer_to_changed(
+    measured: tuple[Storage, Measured], looked_at: list[int | None], name: str
+) -> None:
+    storage, found = measured
+    other = replace(found.assembled.parts[part_path(name)], sha256="0" * 64)
+    parts = {**found.assembled.parts, part_path(name): other}
+    check(storage, replace(found.assembled, parts=parts), newest_manifest(storage), SilentProgress())
+    assert looked_at == [None, 2016, 2019]
+
+
 def test_rows_that_are_gone_are_a_change(measured: tuple[Storage, Measured], looked_at: list[int | None]) -> None:
     storage, found = measured
     path = part_path("region_cluster", 2016)

@@ -34,13 +34,17 @@ def test_nothing_goes_on_when_the_reader_turns_away() -> None:
 
 def test_one_item_is_read_ahead_and_no_more() -> None:
     taken: list[int] = []
+    second = threading.Event()
 
     def items() -> Iterator[int]:
         for number in range(10):
             taken.append(number)
+            if number == 1:
+                second.set()
             yield number
 
     ahead = read_ahead(items())
-    next(ahead)
-    next(ahead)
-    assert len(taken) <= 3
+    assert next(ahead) == 0
+    assert second.wait(10), "the second item is read while the first is worked on"
+    assert taken == [0, 1]
+    ahead.close()  # type: ignore[attr-defined]
