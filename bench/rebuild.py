@@ -87,12 +87,12 @@ def _everything(folder: Path) -> list[Row]:
     total = clock.total(f"all of it, {WORKERS} workers")
     total.rows = summary.rows
     total.against(BUDGET_SECONDS, wall=True)
+    memory = Row(clock.workload, "peak of a worker", peak_mib=round(family.workers_peak(), 1))
+    memory.against_memory(MEMORY_MIB)
     years = sorted((folder / "root" / "snapshots" / str(summary.version) / "region_industry").glob("*.parquet"))
     rows, seconds = apart(bare_rewrite_of, years[::9])
     for line in clock.lines:
         line.beside(f"bare pyarrow read, sort, write: {len(years[::9])} years, by rows", seconds / rows * summary.rows)
-    memory = Row(clock.workload, "peak of a worker", peak_mib=round(family.workers_peak(), 1))
-    memory.against_memory(MEMORY_MIB)
     return [*clock.lines, memory, *_growth(stages, _leaned_on(folder / "root"))]
 
 
