@@ -4,6 +4,7 @@ import errno
 import hashlib
 import importlib.util
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ class S3Storage(Storage):
             raise UsageError(f"data root {self.root}: install clusterbridge[s3] to use S3")
         self._filesystem: Any = None
         self._copies: tempfile.TemporaryDirectory[str] | None = None
+        self._making = threading.Lock()
 
     def exists(self, path: str) -> bool:
         return self._head(path) is not None
@@ -96,8 +98,10 @@ class S3Storage(Storage):
 
     def local_path(self, path: str) -> Path:
         head = self._found(path)
-        if self._copies is None:
-            self._copies = tempfile.TemporaryDirectory(prefix="clusterbridge-")
+        # Were a second folder made, the first would go, with what other threads are writing there.
+        with self._making:
+            if self._copies is None:
+                self._copies = tempfile.TemporaryDirectory(prefix="clusterbridge-")
         name = hashlib.sha256(f"{path}\0{head['ETag']}".encode()).hexdigest()
         copy = Path(self._copies.name) / name
         if not copy.exists():

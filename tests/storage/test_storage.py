@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -258,6 +260,22 @@ def test_large_files_go_to_s3_in_parts(tmp_path: Path) -> None:
     storage.put_file("a", local)
     assert storage.size("a") == local.stat().st_size
     assert storage.local_path("a").read_bytes() == local.read_bytes()
+
+
+def test_threads_that_read_first_share_one_folder_of_copies(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = tempfile.TemporaryDirectory
+
+    def slowly(**arguments: str) -> tempfile.TemporaryDirectory[str]:
+        time.sleep(0.05)
+        return make(**arguments)
+
+    names = [f"a/{number}" for number in range(8)]
+    for name in names:
+        storage.write(name, name.encode())
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", slowly)
+    with ThreadPoolExecutor(8) as threads:
+        paths = list(threads.map(storage.local_path, names))
+    assert [path.read_text() for path in paths] == names
 
 
 def test_the_size_of_what_goes_meanwhile_is_told_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
