@@ -216,9 +216,11 @@ DOMAIN: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
         ),
         "sudden_jumps_are_rare": (
             ("region_cluster",),
-            f"""WITH jumps AS (SELECT *, avg(CASE WHEN {_JUMP} THEN 1.0 ELSE 0 END) OVER (PARTITION BY source) AS part
-                    FROM region_cluster WHERE cluster_code > 0)
-                SELECT * FROM jumps WHERE {_JUMP} AND part > 0.005""",
+            f"""WITH parts AS (
+                    SELECT source, avg(CASE WHEN {_JUMP} THEN 1.0 ELSE 0 END) AS part
+                    FROM region_cluster WHERE cluster_code > 0 GROUP BY ALL)
+                SELECT * FROM region_cluster JOIN parts USING (source)
+                WHERE cluster_code > 0 AND {_JUMP} AND part > 0.005""",
         ),
     },
     "region_total": {
