@@ -24,7 +24,8 @@ def is_held(path: Path) -> bool:
     """Say whether a live process holds the lock, as far as can be told. Raises FileNotFoundError for no such path."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: two who look at once do not take each other for the holder.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     else:

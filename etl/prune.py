@@ -141,14 +141,16 @@ def _is_due(storage: Storage, removal: Removal, plan: PrunePlan) -> bool:
     version = removal.path.rstrip("/").rsplit("/", 1)[-1]
     if removal.reason == _NOT_KEPT:
         return version not in _protected(storage)
-    return _is_abandoned(storage, version, versions(storage), plan.unfinished_after) and _taken_over(storage, version)
+    # A claim made anew after this has another tag.
+    tag = storage.tag(f"{SNAPSHOTS}/{version}/{CLAIM}")
+    is_abandoned = _is_abandoned(storage, version, versions(storage), plan.unfinished_after)
+    return is_abandoned and _taken_over(storage, version, tag)
 
 
-def _taken_over(storage: Storage, version: str) -> bool:
+def _taken_over(storage: Storage, version: str, tag: str | None) -> bool:
     """Make a claim nobody's, so that no run finishes what is being removed; False where one has just come to do so."""
-    path = f"{SNAPSHOTS}/{version}/{CLAIM}"
-    tag = storage.tag(path)
-    return tag is None or storage.replace_if(path, claim_of({"content_id": None}), tag)
+    is_mine = storage.replace_if(f"{SNAPSHOTS}/{version}/{CLAIM}", claim_of({"content_id": None}), tag)
+    return is_mine and not storage.exists(manifest_path(version))
 
 
 def _protected(storage: Storage) -> dict[str, str]:
@@ -174,7 +176,7 @@ def _versions(storage: Storage, chosen: Iterable[str], kept: Iterable[str]) -> l
 def _files(storage: Storage, version: str) -> list[FileEntry]:
     try:
         return list(read_manifest(storage, version).files.values())
-    except IntegrityError:
+    except (IntegrityError, UsageError):  # It is damaged, or another prune has just removed it.
         return []
 
 

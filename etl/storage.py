@@ -243,7 +243,7 @@ class _LocalStorage(Storage):
             _make_folder(final.parent)
             temporary = _temporary_beside(final)
             try:
-                if not final.exists():
+                with suppress(FileExistsError):
                     final.hardlink_to(self._at(source))
                     _sync_folder(final.parent)
                     return

@@ -21,6 +21,9 @@ from etl.mirror.answer import Answer
 from etl.mirror.faults import OUTAGE_PATH, Fault, outage_page
 from etl.mirror.folder import MirrorFile, MirrorFolder
 
+#: Seconds that requests under way get to end when the server stops.
+_LAST_REQUESTS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -54,6 +57,8 @@ class MirrorServer(ThreadingHTTPServer):
         self._unpacked = tempfile.TemporaryDirectory(prefix="clusterbridge-mirror-")
         self._lock = threading.Lock()
         self._tags: dict[tuple[Path, int, int], str] = {}
+        self._under_way = 0
+        self._done = threading.Condition()
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
@@ -65,9 +70,23 @@ class MirrorServer(ThreadingHTTPServer):
         """Where the server listens."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A request, from its first line until it has been told of: the end of the server waits for it."""
+        with self._done:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._done:
+                self._under_way -= 1
+                self._done.notify_all()
+
     def server_close(self) -> None:
         """Stop: requests that a fault keeps waiting end too."""
         self.closing.set()
+        with self._done:
+            self._done.wait_for(lambda: self._under_way == 0, _LAST_REQUESTS)
         super().server_close()
         self._unpacked.cleanup()
 
@@ -110,6 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.closing
 
     def do_GET(self) -> None:
+        with self.server.under_way():
+            self._respond()
+
+    def _respond(self) -> None:
         self._status, self._sent = 0, 0
         try:
             if self.path == OUTAGE_PATH:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 
 from etl.errors import DataError, IntegrityError, TransientError, UsageError
@@ -74,8 +75,10 @@ def read_manifest(storage: Storage, version: str) -> Manifest:
 
 def newest_manifest(storage: Storage, until: date | None = None) -> Manifest | None:
     """Manifest of the newest published version, of those up to a day where one is given; None before the first."""
-    version = newest_version(storage, until)
-    return None if version is None else read_manifest(storage, version)
+    while (version := newest_version(storage, until)) is not None:
+        with suppress(FileNotFoundError):  # A newer one came meanwhile, and prune removed this one.
+            return _manifest(storage.read_bytes(manifest_path(version)), version)
+    return None
 
 
 def latest_version(storage: Storage) -> str | None:
@@ -112,7 +115,10 @@ def advance_pointer(storage: Storage) -> None:
         if newest is None:
             return
         tag = storage.tag(LATEST)
-        data = storage.read_bytes(manifest_path(newest))
+        try:
+            data = storage.read_bytes(manifest_path(newest))
+        except FileNotFoundError:  # A newer one came meanwhile, and prune removed this one.
+            continue
         _manifest(data, newest)
         try:
             current = latest_manifest(storage)

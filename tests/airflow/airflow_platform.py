@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,14 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 BIN = Path(sys.executable).parent
 ADMIN, USER, PASSWORD = "admin", "clusterbridge", "only-for-tests"
+#: The day whose night the tests tell: that of their beginning.
+DAY = datetime.now(UTC).date()
+
+
+def _kill(family: Sequence[psutil.Process]) -> None:
+    for member in family:
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself since it was listed
+            member.kill()
 
 
 def free_port() -> int:
@@ -49,7 +57,7 @@ def platform_folder() -> Iterator[Path]:
     """A folder for a platform; pytest's own are closed to Postgres, which runs as a user of its own."""
     if postgres_bin() is None:
         pytest.skip("Postgres is not installed; bin/scale-services installs it")
-    if f"{datetime.now(UTC):%H:%M}" > "23:45":
+    if datetime.now(UTC).date() != DAY or f"{datetime.now(UTC):%H:%M}" > "23:15":
         pytest.skip("the day (UTC) is about to end, and with it the night that is told here")
     with tempfile.TemporaryDirectory(prefix="clusterbridge-scale-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -172,8 +180,7 @@ class Platform:
         """Kill a process and all that it started, as a machine does that fails."""
         process = self._processes.pop(name)
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for member in family:
-            member.kill()
+        _kill(family)
         psutil.wait_procs(family, timeout=20)
         process.wait(20)
 
@@ -186,8 +193,7 @@ class Platform:
         # Postgres waits for its clients after a SIGTERM.
         process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         _, alive = psutil.wait_procs(family, timeout=30)
-        for member in alive:
-            member.kill()
+        _kill(alive)
         process.wait(20)
 
     def call(self, *arguments: str) -> None:

@@ -18,8 +18,14 @@ from etl.storage import Storage
 from etl.validate import GateReport
 from etl.validate.report import FAILING_SCHEMA, Checked
 
-KEY = today().isoformat()
-YESTERDAY = (today() - timedelta(days=1)).isoformat()
+DAY = today()
+KEY, YESTERDAY = DAY.isoformat(), (DAY - timedelta(days=1)).isoformat()
+
+
+@pytest.fixture(autouse=True)
+def day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Midnight does not come while these tests run."""
+    monkeypatch.setattr("etl.airflow.nights.today", lambda: DAY)
 
 
 @pytest.fixture(autouse=True)
@@ -56,21 +62,19 @@ def test_a_night_task_by_task_publishes_what_a_refresh_does(
 
     told = [ingest("us"), ingest("eu")]
     assert [(one["freshness"], one["stale"], one["unbuilt"]) for one in told] == [("fresh", {}, [])] * 2
-    assert (
-        steps.overdue(today()) == f"what the archive holds of {KEY} is not published; the version before still stands"
-    )
+    assert steps.overdue(DAY) == f"what the archive holds of {KEY} is not published; the version before still stands"
     measured = steps.measure(KEY)
     said = steps.validate(KEY)
     assert (said["refusal"], said["content_id"]) == (None, measured["content_id"])
     result = steps.publish(KEY, said["verdict"])
     assert (result["version"], result["is_new"], result["previous"]) == (KEY, True, None)
     assert result["rows"] == measured["rows"]
-    assert steps.overdue(today()) is None
+    assert steps.overdue(DAY) is None
     for small in (*told, measured, said, result):
         assert len(json.dumps(small)) < 5000
 
     other = str(tmp_path / "other")
-    refresh(Storage(other), Asked(today(), mirror=mirror.address), Settings(data=other, workers=1))
+    refresh(Storage(other), Asked(DAY, mirror=mirror.address), Settings(data=other, workers=1))
     assert parquet_hashes(data_root, KEY) == parquet_hashes(other, KEY)
 
     assert steps.measure(KEY) == {"version": KEY}
@@ -111,7 +115,7 @@ def test_a_day_in_the_past_asks_nobody(data_root: str, mirror: MirrorServer) -> 
 
 def test_a_day_in_the_past_is_rebuilt_from_what_was_known_then(data_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as yesterday:
-        yesterday.setattr("etl.airflow.nights.today", lambda: today() - timedelta(days=1))
+        yesterday.setattr("etl.airflow.nights.today", lambda: DAY - timedelta(days=1))
         ingest("eu", YESTERDAY)
     steps.fetch(["census_cbp"], KEY, None)
     result = steps.publish(YESTERDAY, None)
@@ -152,7 +156,7 @@ def test_a_side_whose_publisher_was_not_asked_tonight_is_not_fresh(
     data_root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as yesterday:
-        yesterday.setattr("etl.airflow.nights.today", lambda: today() - timedelta(days=1))
+        yesterday.setattr("etl.airflow.nights.today", lambda: DAY - timedelta(days=1))
         ingest("eu", YESTERDAY)
         assert steps.delivery(YESTERDAY, "eu")["freshness"] == "fresh"
     told = steps.delivery(KEY, "eu")
@@ -179,7 +183,7 @@ def test_a_refused_answer_fails_at_once(data_root: str, mirror: MirrorServer, fa
 
 
 def test_what_has_no_time_left_says_so(data_root: str) -> None:
-    long_ago = (today() - timedelta(days=2)).isoformat() + "T00:00:00+00:00"
+    long_ago = (DAY - timedelta(days=2)).isoformat() + "T00:00:00+00:00"
     for call in (
         lambda: steps.fetch(["census_cbp"], KEY, long_ago),
         lambda: steps.build({"source": "census_cbp", "year": 2019}, KEY, long_ago),
@@ -233,9 +237,9 @@ def test_a_verdict_of_another_content_does_not_let_anything_pass(data_root: str,
 
 
 def test_the_deadline_tells_a_night_that_never_ran(data_root: str) -> None:
-    assert "no publisher of eu and us was asked" in str(steps.overdue(today()))
+    assert "no publisher of eu and us was asked" in str(steps.overdue(DAY))
     steps.fetch(["census_cbp"], KEY, None)
-    assert "no publisher of eu was asked" in str(steps.overdue(today()))
+    assert "no publisher of eu was asked" in str(steps.overdue(DAY))
 
 
 def test_tasks_log_in_plain_words(data_root: str, caplog: pytest.LogCaptureFixture) -> None:

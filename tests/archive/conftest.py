@@ -1,6 +1,8 @@
 """Fixtures of the archive's tests: a toy publisher, a data root, settings with which faults take little time."""
 
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy_publisher import Publisher, Toys, body_of, url_of
@@ -38,6 +40,19 @@ def quick() -> Settings:
         fetch_budget=6,
         unpacked_bytes_max=1 << 23,
     )
+
+
+@pytest.fixture(autouse=True)
+def no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts that cannot exist are not asked for in the network, which may take its time to say so."""
+    look_up = socket.getaddrinfo
+
+    def answer(host: Any, *arguments: Any, **options: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
 @pytest.fixture

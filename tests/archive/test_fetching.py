@@ -347,15 +347,17 @@ def test_a_killed_run_keeps_what_it_logged(
 def test_requests_run_at_once_but_politely(publisher: Publisher, storage: Storage) -> None:
     publisher.offer_toys(*range(2000, 2012), kinds=["csv"])
     running, most = [0], [0]
-    lock = threading.Lock()
+    changed = threading.Condition()
 
     class Watched(Toys):
         def check(self, file: object) -> None:
-            with lock:
+            with changed:
                 running[0] += 1
                 most[0] = max(most[0], running[0])
-            time.sleep(0.02)
-            with lock:
+                changed.notify_all()
+                changed.wait_for(lambda: most[0] >= 3, timeout=10)
+            time.sleep(0.02)  # a fourth would show
+            with changed:
                 running[0] -= 1
 
     requests = [r for r in Toys().requests(range(2000, 2012)) if r.kind == "csv"]

@@ -253,12 +253,12 @@ def test_fault_transport(mirror: Path, http: requests.Session, fault: str) -> No
         fetch_with(fault, mirror, http)
 
 
-def test_fault_slow_drip_never_stops_for_long(mirror: Path) -> None:
+def test_fault_slow_drip_never_stops_for_long(mirror: Path, http: requests.Session) -> None:
+    started = time.monotonic()
     with (
         serve(mirror, faults=[Fault("slow_drip")]) as address,
-        requests.get(f"{address}/stats.example.org/plain.csv", stream=True, timeout=0.3) as answer,
+        http.get(f"{address}/stats.example.org/plain.csv", stream=True, timeout=0.3) as answer,
     ):
-        started = time.monotonic()
         assert answer.raw.read(4) == TEXT[:4]
         assert time.monotonic() - started > 0.25
 
@@ -290,10 +290,10 @@ def test_faults_in_a_zip(mirror: Path, http: requests.Session) -> None:
     assert archive("zip_bomb").testzip() is None
 
 
-def test_fault_gzip_bomb_is_a_sound_gzip(mirror: Path) -> None:
+def test_fault_gzip_bomb_is_a_sound_gzip(mirror: Path, http: requests.Session) -> None:
     with (
         serve(mirror, faults=[Fault("gzip_bomb")]) as address,
-        requests.get(f"{address}/stats.example.org/plain.csv", stream=True, timeout=5) as answer,
+        http.get(f"{address}/stats.example.org/plain.csv", stream=True, timeout=5) as answer,
     ):
         packed = answer.raw.read(decode_content=False)
     assert len(packed) < 2 << 20
@@ -322,10 +322,10 @@ def test_an_unknown_fault_is_wrong_use(text: str) -> None:
         Fault.parse(text)
 
 
-def test_a_waiting_fault_does_not_hold_up_the_end(mirror: Path) -> None:
+def test_a_waiting_fault_does_not_hold_up_the_end(mirror: Path, http: requests.Session) -> None:
     started = time.monotonic()
     with serve(mirror, faults=[Fault("timeout")]) as address, pytest.raises(requests.ReadTimeout):
-        requests.get(f"{address}/stats.example.org/plain.csv", timeout=0.1)
+        http.get(f"{address}/stats.example.org/plain.csv", timeout=0.1)
     assert time.monotonic() - started < 3
     assert set(FAULTS) >= {"429", "timeout", "slow_drip", "reset"}
 

@@ -2,15 +2,20 @@
 
 import threading
 from dataclasses import replace
+from datetime import date
+from importlib import import_module
+from typing import Any
 
 import pytest
 from snapshot_samples import check_whole, draft
 
+import etl.prune as prune_module
 from etl import snapshots
 from etl.errors import IntegrityError
 from etl.prune import pin, plan_prune, prune
 from etl.publish import latest_version, newest_manifest, publish, versions
 from etl.publish.objects import CLAIM, claim_of, claim_on
+from etl.publish.versions import advance_pointer
 from etl.storage import Storage
 
 
@@ -87,6 +92,42 @@ def test_a_claim_that_is_finished_after_the_plan_stays(s3_root: Storage) -> None
     prune(s3_root, plan)
     check_whole(s3_root, "2026-01-01")
     assert latest_version(s3_root) == "2026-01-01"
+
+
+def test_a_claim_made_anew_while_prune_looks_stays(s3_root: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = draft("2026-01-01")
+    ours = claim_on(one.content_id, None, {path: part.sha256 for path, part in one.complete_parts().items()})
+    s3_root.write(f"snapshots/2026-01-01/{CLAIM}", claim_of(ours))
+    plan = plan_prune(s3_root, unfinished_after=-1)
+    is_abandoned = prune_module._is_abandoned
+
+    def published_meanwhile(*arguments: Any) -> bool:
+        told = is_abandoned(*arguments)
+        assert publish(s3_root, one).is_new
+        return told
+
+    monkeypatch.setattr(prune_module, "_is_abandoned", published_meanwhile)
+    prune(s3_root, plan)
+    check_whole(s3_root, "2026-01-01")
+
+
+def test_a_version_that_goes_while_it_is_looked_at_is_passed_over(
+    root: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(root, draft("2026-01-01"))
+    publish(root, draft("2026-01-02", 2.0, previous="2026-01-01"))
+    root.delete("snapshots/latest.json")
+    module = import_module("etl.publish.versions")
+    newest, told = module.newest_version, iter(["2026-01-03", None, "2026-01-03"])
+
+    def gone_meanwhile(storage: Storage, until: date | None = None) -> str | None:
+        return next(told, None) or newest(storage, until)
+
+    monkeypatch.setattr(module, "newest_version", gone_meanwhile)
+    manifest = newest_manifest(root)
+    assert manifest is not None and manifest.version == "2026-01-02"
+    advance_pointer(root)
+    assert latest_version(root) == "2026-01-02"
 
 
 def test_a_claim_of_the_same_content_against_another_version_is_not_mine(s3_root: Storage) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import TransientError, UsageError
+from etl.locks import held, is_held
 from etl.storage import TEMPORARY_PREFIX, Storage, size_on_disk
 
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
@@ -142,6 +143,23 @@ def test_copy_replaces_its_target_and_leaves_nothing_else(storage: Storage) -> N
     assert storage.list() == ["v1/t.parquet", "v2/t.parquet"]
     with pytest.raises(FileNotFoundError):
         storage.copy("v1/none.parquet", "v2/none.parquet")
+
+
+def test_two_copies_of_one_file_at_once_are_one(tmp_path: Path) -> None:
+    local = Storage(tmp_path)
+    local.write("source", b"bytes")
+    for turn in range(30):
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(local.copy, ["source"] * 4, [f"target/{turn}"] * 4))
+        assert local.read_bytes(f"target/{turn}") == b"bytes"
+    assert local.clean_leftovers(older_than=-1) == []
+
+
+def test_those_who_look_at_a_lock_do_not_hold_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert not any(threads.map(is_held, [tmp_path] * 2000))
+    with held(tmp_path):
+        assert is_held(tmp_path)
 
 
 def test_it_travels_to_another_process(storage: Storage) -> None:
