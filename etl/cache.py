@@ -89,7 +89,7 @@ def code_id(step: str) -> str:
 def plain_parquet(_name: str, table: pa.Table, _key: str) -> bytes:
     """Write an intermediate table: fast to write and to read, dictionary columns kept."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="lz4")
+    pq.write_table(table, sink, compression="lz4", write_statistics=False)  # nobody reads a part of it by its figures
     return sink.getvalue()
 
 
@@ -171,18 +171,36 @@ def kept_tables(storage: Storage, note: str) -> list[CachedTable] | None:
     return None if result is None else list(result.tables.values())
 
 
-def read_cached(
-    storage: Storage, cached: CachedTable, columns: list[str] | None = None, codes: list[str] | None = None
-) -> pa.Table:
+def cached_file(storage: Storage, cached: CachedTable) -> Path:
+    """A cached table as a local file, its bytes verified, for who reads some columns of it again and again.
+
+    Raises IntegrityError where its bytes have changed since they were written.
+    """
+    try:
+        local = storage.local_path(cached.path)
+        with local.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        digest = ""
+    if digest != cached.sha256:
+        raise _damaged(storage, cached.path)
+    return local
+
+
+def read_cached(storage: Storage, cached: CachedTable, codes: list[str] | None = None) -> pa.Table:
     """Read a cached table. Raises IntegrityError where its bytes have changed since they were written.
 
-    `columns`: only these; `codes`: columns of texts that are to come as dictionaries, which take less room.
+    `codes`: columns of texts that are to come as dictionaries, which take less room.
     """
     try:
         data = storage.read_bytes(cached.path)
     except FileNotFoundError:
         data = b""
     if hashlib.sha256(data).hexdigest() != cached.sha256:
-        forget(storage, cached.path)
-        raise IntegrityError(f"{cached.path} was damaged or gone; it is left out from now on, run the refresh again")
-    return pq.read_table(io.BytesIO(data), columns=columns, read_dictionary=codes)
+        raise _damaged(storage, cached.path)
+    return pq.read_table(io.BytesIO(data), read_dictionary=codes)
+
+
+def _damaged(storage: Storage, path: str) -> IntegrityError:
+    forget(storage, path)
+    return IntegrityError(f"{path} was damaged or gone; it is left out from now on, run the refresh again")

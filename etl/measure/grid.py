@@ -32,7 +32,8 @@ _COLUMN_OF[CLUSTERS + 1] = np.arange(len(CLUSTERS))
 class Grid:
     """The rows of a source-year, sorted by scheme, region and cluster, and where each stands in the matrix.
 
-    `schemes`, `regions`, `vintages` (r,): the regions. `cell` (n,): position of each row in the flattened (r, 69)
+    `schemes`, `regions`, `vintages` (r,): the regions. `is_remainder` (r,): those that are no place to compare:
+    counties 999, state 99, the Z's of a NUTS country. `cell` (n,): position of each row in the flattened (r, 69)
     matrix, whose columns are `CLUSTERS`.
     """
 
@@ -40,6 +41,7 @@ class Grid:
     schemes: NDArray[np.object_]
     regions: NDArray[np.object_]
     vintages: NDArray[np.int16]
+    is_remainder: Flags
     cell: Positions
 
     @property
@@ -79,11 +81,6 @@ class Grid:
             lacking = pc.equal(self.table.column("is_complete"), False).fill_null(False)
             result[self.cell[lacking.to_numpy(zero_copy_only=False)] // len(CLUSTERS)] = True
         return result
-
-    @property
-    def is_remainder(self) -> Flags:
-        """Regions (r,) that are no place to compare: counties 999, state 99, the Z's of a NUTS country."""
-        return np.array([is_remainder(s, c) for s, c in zip(self.schemes, self.regions, strict=True)], np.bool_)
 
     def rows_of(self, scheme: str) -> Positions:
         """Positions of a scheme's regions."""
@@ -147,11 +144,15 @@ def make_grid(table: pa.Table) -> Grid:
         where = f"{scheme_names[schemes[at]]}:{region_names[regions[at]]}, cluster {clusters[at]}"
         raise DataError(f"region_cluster: two rows for {where}; one source-year has one row a region and cluster")
     vintages = table.column("region_vintage").to_numpy() if len(distinct) else np.zeros(0)
+    its_scheme = np.array(scheme_names, object)[schemes[first]]
+    its_code = np.array(region_names, object)[regions[first]]
+    remainders = [is_remainder(scheme, code) for scheme, code in zip(its_scheme, its_code, strict=True)]
     return Grid(
         table=table.take(pa.array(order)),
-        schemes=np.array(scheme_names, object)[schemes[first]],
-        regions=np.array(region_names, object)[regions[first]],
+        schemes=its_scheme,
+        regions=its_code,
         vintages=vintages[first].astype(np.int16) if len(distinct) else np.zeros(0, np.int16),
+        is_remainder=np.array(remainders, np.bool_),
         cell=cell,
     )
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from etl.measure.grid import TRADED, Grid
-from etl.measure.panel import Area, Panel, american_panel, countries_of, country_area, european_panel, stack
+from etl.measure.panel import (
+    Area,
+    Panel,
+    american_panel,
+    american_regions,
+    countries_of,
+    country_area,
+    european_panel,
+    stack,
+)
 from etl.measure.rules import Rules
 
 SourceYear = tuple[str, int]
@@ -39,7 +48,7 @@ def choose_sides(
     european: set[int] = set()
     for source in rules.precedence:
         for (name, y), grid in sorted(grids.items()):
-            if name == source and american_panel(source, grid, level) is not None:
+            if name == source and len(american_regions(grid, level)):
                 american.setdefault(y, source)
             if name == source and countries_of(grid, level):
                 european.add(y)
@@ -51,11 +60,9 @@ def choose_sides(
     )
 
 
-def _american(grids: Mapping[SourceYear, Grid], level: str, year: int, source: str) -> Side | None:
+def _american(grids: Mapping[SourceYear, Grid], level: str, year: int, source: str) -> Side:
     grid = grids[source, year]
     panel = american_panel(source, grid, level)
-    if panel is None:
-        return None
     at = grid.position("us_nation", "US")
     nation = np.full(panel.employment.shape[1], np.nan) if at is None else grid.amounts("employment")[at, TRADED]
     return Side(panel, year, ((source, year),), (Area("US", "US", nation),))

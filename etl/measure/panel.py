@@ -90,13 +90,18 @@ def stack(panels: Sequence[Panel]) -> Panel:
     )
 
 
-def american_panel(source: str, grid: Grid, level: str) -> Panel | None:
-    """The states, without the District of Columbia, or the economic areas of a source-year; None if there are none."""
+def american_regions(grid: Grid, level: str) -> Positions:
+    """Positions of the states, without the District of Columbia, or of the economic areas of a source-year."""
     rows = grid.rows_of(LEVELS[level][0])
     places = ~grid.is_remainder[rows]
     if level == "L":
         places &= grid.regions[rows] != DISTRICT_OF_COLUMBIA
-    return _panel(source, grid, rows[places]) if places.any() else None
+    return rows[places]
+
+
+def american_panel(source: str, grid: Grid, level: str) -> Panel:
+    """The `american_regions` of a source-year."""
+    return _panel(source, grid, american_regions(grid, level))
 
 
 def countries_of(grid: Grid, level: str) -> set[str]:

@@ -45,7 +45,8 @@ def with_nuts1(tables: Tables) -> Tables:
 
 
 def _with_sums(name: str, columns: Sequence[str], read: Callable[[Sequence[str]], pa.Table]) -> pa.Table:
-    table, keys = read(columns), frame(read(["source", "region_scheme"])).drop_duplicates()
+    table, named = read(columns), ["source", "region_scheme"]
+    keys = frame(read(named).group_by(named, use_threads=False).aggregate([]))
     lacking = set(keys.loc[keys["region_scheme"] == "nuts2", "source"])
     lacking -= set(keys.loc[keys["region_scheme"] == "nuts1", "source"])
     if not lacking:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from etl.archive import Archived, open_archived
-from etl.cache import CachedTable, read_cached
+from etl.cache import CachedTable, cached_file
 from etl.publish import Part, part_path, part_year
 from etl.site.shapes import Boundaries
 from etl.snapshots import Snapshot
@@ -26,12 +28,16 @@ class Tables:
 
 
 def tables_of_parts(storage: Storage, parts: Mapping[str, Part]) -> Tables:
-    """Read the files of a version that is about to be published."""
+    """Read the files of a version that is about to be published; each is verified once, when it is first read."""
+    verified: dict[str, Path] = {}
 
     def read(name: str, year: int | None, columns: Sequence[str]) -> pa.Table:
-        part = parts[part_path(name, year)]
-        cached = CachedTable(str(part.source), part.sha256, part.size, part.rows)
-        return read_cached(storage, cached, list(columns)).replace_schema_metadata(None)
+        path = part_path(name, year)
+        if path not in verified:
+            part = parts[path]
+            verified[path] = cached_file(storage, CachedTable(str(part.source), part.sha256, part.size, part.rows))
+        rows = pq.ParquetFile(verified[path]).read(list(columns))
+        return rows.select(list(columns)).replace_schema_metadata(None)
 
     return Tables(_years(parts), read)
 
