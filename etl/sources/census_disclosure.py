@@ -64,13 +64,38 @@ def mark(letter: str, noise: str) -> Mark:
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """Figures with their status and bounds: `figure` is NaN where withheld, `high` where nothing bounds it."""
+    """Figures with their status: `figure` is NaN where withheld. Bounds and flags are worked out where they are wanted.
+
+    `pairs` numbers each row's pair of marks, `marks` says what each pair means, `pair_flags` is its flag as found.
+    """
 
     figure: Floats
-    low: Floats
-    high: Floats
     status: Statuses
-    flag: Numbers
+    pairs: Numbers
+    marks: list[Mark]
+    pair_flags: list[int]
+
+    @property
+    def low(self) -> Floats:
+        """Lowest true figure."""
+        return self._bound("low", "low_factor")
+
+    @property
+    def high(self) -> Floats:
+        """Highest true figure; NaN where nothing bounds it."""
+        return self._bound("high", "high_factor")
+
+    @property
+    def flag(self) -> Numbers:
+        """The number of the flag of each row."""
+        flags: Numbers = np.array(self.pair_flags, np.int16)[self.pairs]
+        return flags
+
+    def _bound(self, withheld: str, factor: str) -> Floats:
+        of_withheld, factors = (
+            np.array([getattr(one, name) for one in self.marks], np.float64) for name in (withheld, factor)
+        )
+        return np.where(self.status == WITHHELD, of_withheld[self.pairs], self.figure * factors[self.pairs])
 
 
 class Marks:
@@ -105,12 +130,8 @@ class Marks:
             unprinted |= (status == REPORTED) & (printed == 0) & (block.floats("est") > 0)
         unprinted &= status != WITHHELD
         status[unprinted] = WITHHELD
-        withheld = status == WITHHELD
-        figure = np.where(withheld, nan, printed)
-        low = np.where(withheld, _of(marks, "low")[pairs], figure * _of(marks, "low_factor")[pairs])
-        high = np.where(withheld, _of(marks, "high")[pairs], figure * _of(marks, "high_factor")[pairs])
-        flag = np.array([self.flags.number("|".join(filter(None, (n, letter)))) for letter, n in texts], np.int16)
-        return Disclosed(figure, low, high, status, flag[pairs])
+        flags = [self.flags.number("|".join(filter(None, (noise, letter)))) for letter, noise in texts]
+        return Disclosed(np.where(status == WITHHELD, nan, printed), status, pairs, marks, flags)
 
     def _pairs(
         self, block: Block, letter_column: str | None, noise_column: str
@@ -123,10 +144,6 @@ class Marks:
         is_used = np.bincount(pair, minlength=len(texts)) > 0
         number = np.cumsum(is_used, dtype=np.int16) - 1
         return number[pair], [text for text, used in zip(texts, is_used, strict=True) if used]
-
-
-def _of(marks: list[Mark], name: str) -> Floats:
-    return np.array([getattr(one, name) for one in marks], np.float64)
 
 
 def _numbers(codes: CodeNumbers, block: Block, column: str | None) -> Numbers:
