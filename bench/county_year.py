@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd  # noqa: F401 (pyarrow imports it when it first makes an array; the peers have it before they begin)
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq

@@ -141,7 +141,9 @@ class OneEach:
         """Note the rows of a block. Raises SourceFormatError, `where` naming the file."""
         keys, counts = np.unique(region.astype(np.int64) * _INDUSTRIES_MAX + industry, return_counts=True)
         if keys.size and keys[-1] >= self._seen.size:
-            self._seen = np.pad(self._seen, (0, int(keys[-1]) + _INDUSTRIES_MAX - self._seen.size))
+            # Regions come in order: grown by half at least, it is copied a few times and not once a block.
+            more = max(int(keys[-1]) + _INDUSTRIES_MAX - self._seen.size, self._seen.size // 2)
+            self._seen = np.concatenate([self._seen, np.zeros(more, np.bool_)])
         if (twice := keys[(counts > 1) | self._seen[keys]]).size:
             number, code = divmod(int(twice[0]), _INDUSTRIES_MAX)
             raise SourceFormatError(
