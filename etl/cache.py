@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from etl.errors import IntegrityError
 from etl.seal import sealed, unsealed
-from etl.storage import Storage
+from etl.storage import Storage, hash_file
 
 #: Folder of the kept results in the data root.
 CACHE = "cache"
@@ -178,8 +178,7 @@ def cached_file(storage: Storage, cached: CachedTable) -> Path:
     """
     try:
         local = storage.local_path(cached.path)
-        with local.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hash_file(local)
     except FileNotFoundError:
         digest = ""
     if digest != cached.sha256:

@@ -5,14 +5,13 @@ from datetime import date
 from pathlib import Path
 
 from etl.archive import Archived, known, object_path
-from etl.archive.objects import hash_file
 from etl.assemble import assemble, code_of_all_steps
 from etl.errors import IntegrityError
 from etl.progress import Progress
 from etl.publish import Draft, Manifest
 from etl.refresh import build_source_years, build_years
 from etl.settings import Settings
-from etl.storage import Storage
+from etl.storage import Storage, hash_file
 
 
 def rebuild_draft(storage: Storage, manifest: Manifest, settings: Settings, folder: Path, progress: Progress) -> Draft:

@@ -21,7 +21,7 @@ from etl.publish.manifest import Manifest
 from etl.publish.parquet import part_year
 from etl.publish.versions import SNAPSHOTS, latest_manifest, latest_version, read_manifest, versions
 from etl.settings import Settings
-from etl.storage import Storage
+from etl.storage import Storage, hash_file
 
 #: A condition on rows: column, operator (=, !=, <, <=, >, >=, in, not in) and value.
 Filter = tuple[str, str, Any]
@@ -214,7 +214,6 @@ def holding(storage: Storage, file: str | Path) -> list[tuple[str, str]]:
 
 def _digest(file: Path) -> str:
     try:
-        with file.open("rb") as data:
-            return hashlib.file_digest(data, "sha256").hexdigest()
+        return hash_file(file)
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror}); name a file, or its SHA-256") from None

@@ -343,6 +343,12 @@ class _LocalStorage(Storage):
             raise UsageError(f"data root {self.root}: cannot write: {error.strerror or error}") from error
 
 
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def size_on_disk(path: Path) -> int:
     """Size of a file, or of all files in a folder, in bytes; what goes while it is looked at counts nothing."""
     files = [path] if path.is_file() else [Path(at) / name for at, _, names in os.walk(path) for name in names]

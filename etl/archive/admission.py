@@ -11,12 +11,12 @@ from typing import Any
 from etl.archive.bodies import RefusalError, count_rows, unpack
 from etl.archive.guards import check_among_years, check_change, check_content, check_end, regions_of
 from etl.archive.log import FAILED, Archived, Outcome
-from etl.archive.objects import REFUSED, hash_file, object_path, store
+from etl.archive.objects import REFUSED, object_path, store
 from etl.archive.replies import Body, Validators
 from etl.errors import ImplausibleError, SourceFormatError, TransientError
 from etl.settings import Settings
 from etl.sources.base import ArchivedFile, Dataset, Request
-from etl.storage import Storage
+from etl.storage import Storage, hash_file
 
 #: Answers with fewer rows (an empty list, a header alone) may be alike in two years.
 _ROWS_THAT_DIFFER = 3

@@ -1,12 +1,11 @@
 """The publishers' bytes, named by their SHA-256, written once and verified whenever they are opened."""
 
-import hashlib
 from pathlib import Path
 
 from etl.archive.log import Archived
 from etl.errors import IntegrityError
 from etl.sources.base import ArchivedFile
-from etl.storage import Storage
+from etl.storage import Storage, hash_file
 
 OBJECTS = "archive/objects"
 REFUSED = "archive/refused"
@@ -18,12 +17,6 @@ _verified: set[tuple[str, Path, int, int]] = set()
 def object_path(sha256: str) -> str:
     """Where bytes with this hash lie in the data root."""
     return f"{OBJECTS}/{sha256[:2]}/{sha256[2:]}"
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def open_archived(storage: Storage, archived: Archived) -> ArchivedFile:

@@ -17,7 +17,7 @@ from etl.publish.manifest import FileEntry
 from etl.publish.outcome import OvertakenError, Published, settled
 from etl.publish.placing import check_part, place
 from etl.publish.versions import SNAPSHOTS, started_versions, version_name, version_order
-from etl.storage import TEMPORARY_PREFIX, Storage
+from etl.storage import TEMPORARY_PREFIX, Storage, hash_file
 
 #: What the name of a folder starts with while a version is built in it; killed runs leave it to `prune`.
 BUILDING_PREFIX = ".building-"
@@ -37,7 +37,7 @@ def publish_in_folder(storage: Storage, draft: Draft, parts: Mapping[str, Part])
         for path, data in texts.items():
             storage.write(f"{name}/{path}", data)
         for path, part in parts.items():
-            check_part(part, _digest(building / path), path)
+            check_part(part, hash_file(building / path), path)
         entries = {path: FileEntry(sha256=_sha256(data), bytes=len(data)) for path, data in texts.items()}
         storage.write(f"{name}/manifest.json", draft.manifest(parts, entries, version).to_bytes())
         done = settled(storage, draft)
@@ -75,11 +75,6 @@ def _building_folder(storage: Storage, snapshots: Path, version: str) -> Iterato
     finally:
         for folder in (unnamed, building):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def _sha256(data: bytes) -> str:
