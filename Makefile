@@ -45,7 +45,7 @@ check: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PY) -m etl.contracts_check
+	$(PY) -m tools.contracts_check
 
 bench: $(STAMP)
 	$(PY) -m bench

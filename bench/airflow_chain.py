@@ -44,11 +44,11 @@ def chain(folder: Path) -> list[Row]:
 
 
 def _refresh(mirror: str, root: str) -> float:
-    from etl.refresh import Asked, refresh
+    from etl.run.refresh import RefreshRequest, refresh
 
     clock = Clock("refresh")
     with clock.stage("refresh") as row:
-        asked = Asked(datetime.now(UTC).date(), DATASETS, YEARS, mirror=mirror)
+        asked = RefreshRequest(datetime.now(UTC).date(), DATASETS, YEARS, mirror=mirror)
         refresh(Storage(root), asked, Settings(data=root, workers=1))
     return row.cpu_seconds or 0.0
 

@@ -14,14 +14,14 @@ from bench.county_files import DROPPED, LETTERS, Era, files_of
 from bench.measured import Clock, Row, cpu_seconds, peak_mib
 from etl import reference
 from etl.cache import release_memory
-from etl.cells import codes
+from etl.columns import codes
+from etl.contracts import contract, contracts
 from etl.estimate import estimate
 from etl.harmonise import cluster_table, harmonise
 from etl.harmonise.vintages import naics2017_to_nace2
-from etl.line import published_cells, region_keys, write_published
 from etl.measure import Rules, measure_common, measure_year
 from etl.partners import region_partner
-from etl.schema import contract, contracts
+from etl.run.units import published_cells, region_keys, write_published
 from etl.sources.census_cbp import CensusCbp
 
 YEARS_MEASURED = {"letters": LETTERS, "dropped": DROPPED}
@@ -33,7 +33,7 @@ REPEATS = 3
 def county_year(folder: Path, era_name: str) -> list[Row]:
     """Parse, estimate, harmonise, measure and write the three files of a year; the tables are left for the gate.
 
-    What is let go between the steps is what `etl.line` lets go.
+    What is let go between the steps is what `etl.run.units` lets go.
     """
     era = YEARS_MEASURED[era_name]
     clock = Clock(NAMES[era_name])

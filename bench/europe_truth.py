@@ -17,18 +17,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import rankdata
 
-from etl import cells
-from etl.estimate import colocation
-from etl.estimate.colocation_fit import States, blocks_of, held_out_states
-from etl.estimate.europe import estimate_europe
-from etl.harmonise.placement import placement
+from etl import columns
+from etl.contracts import contract
+from etl.estimate.europe import colocation_pattern as colocation
+from etl.estimate.europe.estimate import estimate_europe
+from etl.harmonise.cluster_weights import cluster_weights
 from etl.harmonise.published import nace2_cluster_equal
 from etl.reference import cluster_kinds, naics_cluster
 from etl.reference.nace import nace_classes
-from etl.schema import contract
 from etl.sources.base import ArchivedFile, Dataset
 from etl.sources.census_cbp_api import CensusCbpApi
 from etl.sources.uk_bres import UkBres
+from tools.fit_colocation import States, blocks_of, held_out_states
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -72,7 +72,7 @@ def bres(shared: Path, years: Iterable[int] = range(2009, 2030)) -> dict[int, pa
         for year in years:
             files = mirrored(shared, UkBres(), year, Path(folder))
             if files:
-                tables[year] = cells.plain(UkBres().parse(files, year).tables["region_industry"])
+                tables[year] = columns.plain(UkBres().parse(files, year).tables["region_industry"])
     return tables
 
 
@@ -83,7 +83,7 @@ def states(shared: Path, years: Iterable[int] = (2019, 2020, 2021)) -> dict[int,
         for year in years:
             files = [file for file in mirrored(shared, CensusCbpApi(), year, Path(folder)) if file.kind == "st"]
             if files:
-                table = cells.plain(CensusCbpApi().parse(files, year).tables["region_industry"])
+                table = columns.plain(CensusCbpApi().parse(files, year).tables["region_industry"])
                 tables[year] = table.select(
                     [n for n in contract("region_industry").column_names if n in table.column_names]
                 )
@@ -193,7 +193,7 @@ def primary_clusters() -> Floats:
 
 def weighted_clusters() -> Floats:
     """NACE classes × the 67 clusters by the weights that the product uses."""
-    table = placement("nace2").concordance
+    table = cluster_weights("nace2").concordance
     return _links(zip(table.from_code.tolist(), table.to_code.tolist(), table.weight.tolist(), strict=True))
 
 

@@ -1,6 +1,6 @@
 """The whole line over 26 full county years and all European years, with two workers; then runs in which little is new.
 
-All of it is `etl.refresh.refresh`, from publishers' files over HTTP to a published version. The root stays for the
+All of it is `etl.run.refresh.refresh`, from publishers' files over HTTP to a published version. The root stays for the
 diff and the point queries.
 """
 
@@ -17,9 +17,9 @@ from bench.bare import bare_rewrite_of
 from bench.children import apart
 from bench.county_files import files_of
 from bench.measured import Clock, Family, Row
-from etl.line import STRUCTURES, source_years
 from etl.mirror import serve
-from etl.refresh import Asked, Summary, refresh, state
+from etl.run.refresh import RefreshRequest, Summary, files_as_of, refresh
+from etl.run.units import STRUCTURES, source_years
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -108,7 +108,7 @@ def _leaned_on(root: Path) -> int:
     """How many source-years others lean on; they are built before all others."""
     storage = Storage(str(root))
     sources = {source for names in STRUCTURES.values() for source in names}
-    return sum(unit.source in sources for unit in source_years(storage, state(storage, FIRST_DAY)))
+    return sum(unit.source in sources for unit in source_years(storage, files_as_of(storage, FIRST_DAY)))
 
 
 def _nothing_changed(folder: Path) -> Row:
@@ -138,7 +138,7 @@ def _one_changed(folder: Path) -> Row:
 def _refresh(folder: Path, day: int, stages: Stages | None = None) -> Summary:
     root = str(folder / "root")
     with serve(folder / "publishers") as address:
-        asked = Asked(FIRST_DAY + timedelta(day), DATASETS, mirror=address, is_invented=True)
+        asked = RefreshRequest(FIRST_DAY + timedelta(day), DATASETS, mirror=address, is_invented=True)
         summary = refresh(Storage(root), asked, Settings(data=root, workers=WORKERS), stages)
     if summary.fetched is None or summary.fetched.left_out or summary.fetched.stale:
         raise AssertionError(f"not everything came: {summary.sentence()}")
@@ -171,9 +171,9 @@ def _change_one(publishers: Path) -> None:
 
 
 def _is_total_of_another(line: str, first: str, head: list[str]) -> bool:
-    state, county, code = (head.index(name) for name in ("fipstate", "fipscty", "naics"))
+    files_as_of, county, code = (head.index(name) for name in ("fipstate", "fipscty", "naics"))
     cells, known = line.split(","), first.split(",")
-    return cells[state] == known[state] and cells[county] != known[county] and cells[code] == known[code]
+    return cells[files_as_of] == known[files_as_of] and cells[county] != known[county] and cells[code] == known[code]
 
 
 def _tell_index(publishers: Path, changed: Path) -> None:

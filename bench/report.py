@@ -95,7 +95,7 @@ minutes on two cores that do nothing else. `python -m bench NAME` repeats one wo
 
 * *County year*: the national, state and county file of one year, 3,143 counties drawn establishment by establishment,
   about 1.8 million cells of which over half are withheld (letters) or left out (dropped). Codes are real, figures are
-  not. The steps are those of `etl.line`.
+  not. The steps are those of `etl.run.units`.
 * *26 county years and 16 European years*: the whole of `clusterbridge refresh` with two workers, from files over HTTP
   through guards, archive, estimates, measures, gate and page to a published version. Years of one classification carry
   the same invented figures in other bytes. Eurostat's seven sheets hold every region of NUTS 0 to 2 by division and

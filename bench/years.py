@@ -9,7 +9,7 @@ from bench.measured import Clock, Family, Row
 from bench.rebuild import MARKS
 from etl.mirror import serve
 from etl.progress import SilentProgress
-from etl.refresh import Asked, build_source_years, build_years, fetch_datasets, state
+from etl.run.refresh import RefreshRequest, build_source_years, build_years, fetch_datasets, files_as_of
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -47,8 +47,8 @@ def growth(folder: Path, workers: int) -> list[Row]:
     storage, settings = Storage(str(root)), Settings(data=str(root), workers=workers)
     years = [year for era in ERAS for year in era.years]
     with serve(folder / "growth-publishers") as address:
-        fetch_datasets(storage, Asked(DAY, ("census_cbp",), tuple(years), address), settings, SilentProgress())
-    archive = state(storage, DAY)
+        fetch_datasets(storage, RefreshRequest(DAY, ("census_cbp",), tuple(years), address), settings, SilentProgress())
+    archive = files_as_of(storage, DAY)
     family = Family()
     marks = Marks(family)
     clock = Clock(NAME, family)

@@ -12,19 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.errors import IntegrityError
-from etl.seal import sealed, unsealed
 from etl.storage import Storage, hash_file
+from etl.storage.checksummed import verified_json, with_checksum
 
 #: Folder of the kept results in the data root.
 CACHE = "cache"
 # What a step's result depends on besides its inputs: the files and folders of its code.
-COMMON_CODE = ("cells.py", "conservation.py", "schema.py", "cache.py", "line.py")
+COMMON_CODE = ("columns.py", "run/conservation.py", "contracts/model.py", "cache.py", "run/units.py")
 STEP_CODE: dict[str, tuple[str, ...]] = {
     "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
     "harmonise": ("harmonise", "reference", *COMMON_CODE),
     "measure": ("measure", "partners", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
     "assemble": (
-        *("assemble.py", "partners", "organisations", "measure", "harmonise", "reference", "publish/parquet.py"),
+        *("run/collect.py", "partners", "organisations", "measure", "harmonise", "reference", "publish/parquet.py"),
         *("sources/cluster_organisations.py", "sources/configured.py", *COMMON_CODE),
     ),
     "site": ("site", "sources/nuts_boundaries.py", "sources/us_boundaries.py", "measure/rules.py", "reference"),
@@ -136,7 +136,7 @@ def run_step(
         "tables": {name: [table.path, table.sha256, table.bytes, table.rows] for name, table in kept.items()},
         "notes": notes,
     }
-    storage.write(f"{base}.json", sealed(note))
+    storage.write(f"{base}.json", with_checksum(note))
     return result
 
 
@@ -152,7 +152,7 @@ def _place(step: str, dataset: str, year: int | None, key: str) -> str:
 def _read_note(storage: Storage, path: str) -> StepResult | None:
     """Read the note of a result. One that is damaged counts as none: the step runs again and writes it anew."""
     try:
-        note = unsealed(storage.read_bytes(path), path)
+        note = verified_json(storage.read_bytes(path), path)
     except (FileNotFoundError, IntegrityError):
         return None
     tables = {name: CachedTable(*values) for name, values in note["tables"].items()}

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.cells import concat
+from etl.columns import concat
+from etl.contracts import contract, contracts
 from etl.measure import measure_year
 from etl.measure.rules import REFERENCE_AREAS
 from etl.publish import (
@@ -24,7 +25,6 @@ from etl.publish import (
     read_manifest,
 )
 from etl.reference import clusters, source_table, subclusters
-from etl.schema import contract, contracts
 from etl.storage import Storage
 
 CLUSTERS = np.array([-1, 0, *range(1, 52), *range(101, 117)])

@@ -12,12 +12,12 @@ import sys
 
 sys.path.insert(0, {root!r})
 import etl
-from etl.processes import in_processes
+from etl.run.processes import in_processes
 from etl.progress import SilentProgress
 
 
 def main():
-    jobs = [(eval, ("(__import__('etl').__file__, 'etl.line' in __import__('sys').modules)",)) for _ in range(4)]
+    jobs = [(eval, ("(__import__('etl').__file__, 'etl.run.units' in __import__('sys').modules)",)) for _ in range(4)]
     for found in in_processes(2, jobs, SilentProgress()):
         print(*found)
     print(os.environ.get("PYTHONPATH"), os.environ.get("PYTHONSAFEPATH"))

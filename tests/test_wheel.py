@@ -66,7 +66,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
 
 def test_the_installed_package_finds_what_travels_with_it(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import etl; from etl.schema import contracts; from etl.validate.suites import suite; "
+        "import etl; from etl.contracts import contracts; from etl.validate.suites import suite; "
         "from etl.reference import clusters; "
         "print(etl.__file__, len(contracts()), clusters().num_rows, len(suite('region_cluster').expectations))"
     )

@@ -3,14 +3,14 @@
 import logging
 from typing import Any
 
-from etl.airflow.nights import Nights, OutOfTimeError
+from etl.airflow.schedule import OutOfTimeError, Schedule
 
 log = logging.getLogger(__name__)
 
 
 def alert(subject: str, text: str) -> None:
     """Tell people. A channel that fails is logged, and does not keep the others from being used."""
-    for channel in Nights.from_environment().channels:
+    for channel in Schedule.from_environment().channels:
         try:
             _send(channel, f"Clusterbridge: {subject}", text)
         except Exception:

@@ -4,7 +4,7 @@ import logging
 from datetime import date
 from typing import Any
 
-from etl.airflow.nights import PREFIX, Nights
+from etl.airflow.schedule import PREFIX, Schedule
 from etl.errors import TransientError, UsageError
 
 log = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ SECONDS = 30
 class AirflowApi:
     """The API server that the settings name, as the user that they name."""
 
-    def __init__(self, nights: Nights) -> None:
+    def __init__(self, nights: Schedule) -> None:
         self._nights = nights
         self._token = ""
 
@@ -48,7 +48,7 @@ def _detail(answer: Any) -> str:
         return ""
 
 
-def configured_api(nights: Nights) -> AirflowApi:
+def configured_api(nights: Schedule) -> AirflowApi:
     """The API. Raises UsageError naming what is not set."""
     missing = [PREFIX + name.upper() for name in ("url", "user", "password") if not getattr(nights, name)]
     if missing:
@@ -58,7 +58,7 @@ def configured_api(nights: Nights) -> AirflowApi:
 
 def note_run(dag_id: str, run_id: str, text: str) -> None:
     """Write a run's note, which the UI shows. Where that fails, the log says so and the run goes on."""
-    nights = Nights.from_environment()
+    nights = Schedule.from_environment()
     if not nights.url:
         log.info("no note was written: %sURL is not set", PREFIX)
         return

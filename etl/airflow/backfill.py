@@ -8,9 +8,9 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from etl.airflow import steps
 from etl.airflow.alerts import on_failure
 from etl.airflow.ingest import built_units
-from etl.airflow.nights import Nights, today
 from etl.airflow.publishing import publishing_tasks
 from etl.airflow.retries import retried
+from etl.airflow.schedule import Schedule, today
 from etl.errors import UsageError
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
@@ -22,7 +22,7 @@ def backfill_dag() -> DAG:
     It goes on where an earlier run stopped, since what is built is in the cache. Of all its tasks only so many run at
     once as the settings say, after those of a night.
     """
-    nights = Nights.from_environment()
+    nights = Schedule.from_environment()
     year = {"type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}
     with DAG(
         dag_id="backfill_years",

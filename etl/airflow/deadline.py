@@ -8,7 +8,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from etl.airflow import steps
 from etl.airflow.alerts import alert, on_failure
-from etl.airflow.nights import Nights, today
+from etl.airflow.schedule import Schedule, today
 from etl.errors import DataError
 
 
@@ -17,7 +17,7 @@ def deadline_dag() -> DAG:
 
     It reads the data root alone, so that it also tells when another DAG never ran.
     """
-    nights = Nights.from_environment()
+    nights = Schedule.from_environment()
     with DAG(
         dag_id="publishing_deadline",
         description="Tell people when the night's snapshot is not published by the deadline.",

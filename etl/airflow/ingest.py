@@ -12,8 +12,8 @@ from etl.airflow import steps
 from etl.airflow.alerts import alert, on_failure
 from etl.airflow.assets import RAW
 from etl.airflow.deadline import night_missed
-from etl.airflow.nights import Nights
 from etl.airflow.retries import retried
+from etl.airflow.schedule import Schedule
 
 KEY = "{{ partition_key or '' }}"
 STARTED = "{{ dag_run.start_date.isoformat() }}"
@@ -27,7 +27,7 @@ def ingest_dag(side: steps.Side) -> DAG:
     A failed task never keeps the side from being delivered, and every phase ends in time for the deadline. A key in
     the past reads the archive and asks nobody.
     """
-    nights = Nights.from_environment()
+    nights = Schedule.from_environment()
     with DAG(
         dag_id=f"ingest_{side}",
         description=f"From the publishers of {SIDES[side]} to clusters, source-year by source-year.",
@@ -71,7 +71,7 @@ def ingest_dag(side: steps.Side) -> DAG:
     return dag
 
 
-def built_units(units: Any, key: Any, started: str | None, nights: Nights, at_once: int, **arguments: Any) -> Any:
+def built_units(units: Any, key: Any, started: str | None, nights: Schedule, at_once: int, **arguments: Any) -> Any:
     """The tasks that build source-years, one each, so many at once."""
     options = {"execution_timeout": nights.build_limit, "max_active_tis_per_dagrun": at_once} | arguments
     build = task(

@@ -21,7 +21,7 @@ def lineage_event(manifest: "Manifest", root: str) -> Any:
     from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
     from openlineage.client.facet_v2 import dataset_version_dataset, schema_dataset
 
-    from etl.schema import contracts
+    from etl.contracts import contracts
 
     def field(column: Any) -> Any:
         return schema_dataset.SchemaDatasetFacetFields(

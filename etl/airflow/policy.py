@@ -9,7 +9,7 @@ from airflow import settings
 from airflow.configuration import conf
 from airflow.policies import hookimpl
 
-from etl.airflow.nights import today
+from etl.airflow.schedule import today
 
 # Airflow 3.3 asks for no policy while it makes tasks unless this says so; it looks at its own settings file only.
 settings.task_instance_mutation_hook.is_noop = False

@@ -12,8 +12,8 @@ from etl.airflow import steps
 from etl.airflow.alerts import alert, on_failure
 from etl.airflow.api import note_run
 from etl.airflow.assets import RAW, SNAPSHOT
-from etl.airflow.nights import Nights, day_of_key, is_past
 from etl.airflow.retries import retried
+from etl.airflow.schedule import Schedule, day_of_key, is_past
 from etl.errors import GateError, NothingAvailableError
 
 KEY = "{{ partition_key or '' }}"
@@ -26,7 +26,7 @@ def publish_dag() -> DAG:
     A snapshot that the gate refuses fails `validate` and publishes nothing. `approve` then waits for a person: who
     approves is recorded in the manifest.
     """
-    nights = Nights.from_environment()
+    nights = Schedule.from_environment()
     with DAG(
         dag_id="publish_snapshot",
         description="Measure, check and publish what the data root holds as of a day.",
@@ -42,7 +42,7 @@ def publish_dag() -> DAG:
     return dag
 
 
-def publishing_tasks(key: Any, nights: Nights, **arguments: Any) -> Any:
+def publishing_tasks(key: Any, nights: Schedule, **arguments: Any) -> Any:
     """Add measure, validate, approve and publish to the DAG being made; returns measure."""
     # First in line: a night is late by whatever it waits for a backfill.
     options: dict[str, Any] = {

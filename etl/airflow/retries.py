@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from etl.airflow.nights import Nights
+from etl.airflow.schedule import Schedule
 from etl.errors import ClusterbridgeError, TransientError
 
 #: Rules in their order. `OSError` covers broken connections and everything requests raises; the last line is for
@@ -26,7 +26,7 @@ POLICY = ExceptionRetryPolicy(
 )
 
 
-def retried(nights: Nights, retries: int) -> dict[str, Any]:
+def retried(nights: Schedule, retries: int) -> dict[str, Any]:
     """Arguments of a task that is tried again: the first delay as the settings say, doubled up to ten minutes."""
     return {
         "retries": retries,

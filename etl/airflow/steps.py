@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from etl.airflow.nights import BEGIN_SHARE, FETCH_SHARE, Nights, day_of_key, is_past, time_left
+from etl.airflow.schedule import BEGIN_SHARE, FETCH_SHARE, Schedule, day_of_key, is_past, time_left
 from etl.errors import DataError, NothingAvailableError, TransientError, UsageError
 
 if TYPE_CHECKING:
     from etl.archive import Outcome
-    from etl.gate import Verdict
+    from etl.run.checked_publishing import Verdict
     from etl.settings import Settings
     from etl.storage import Storage
 
@@ -40,7 +40,7 @@ def datasets_to_ask(key: str, side: Side | None, datasets: Sequence[str] = ()) -
     Eurostat's tables go together: its table of contents is asked first and says which need not be.
     Raises UsageError for a dataset that is not there.
     """
-    from etl.refresh import TABLE_OF_CONTENTS, requests_for
+    from etl.run.refresh import TABLE_OF_CONTENTS, requests_for
     from etl.sources import DATASETS
 
     if unknown := [name for name in datasets if name not in DATASETS]:
@@ -63,13 +63,13 @@ def fetch(group: list[str], key: str, started: str | None, years: Sequence[int] 
     Raises TransientError where an address could not be reached, so that it is tried again, and DataError where a
     guard refused an answer or an address is gone. In both cases the last good bytes stand.
     """
-    from etl.refresh import Asked, ask_publishers
+    from etl.run.refresh import RefreshRequest, ask_publishers
 
     storage, settings = root()
     day = day_of_key(key)
-    left = time_left(day, started, FETCH_SHARE, Nights.from_environment())
+    left = time_left(day, started, FETCH_SHARE, Schedule.from_environment())
     settings = settings.model_copy(update={"fetch_budget": min(settings.fetch_budget, left)})
-    asked = Asked(day, tuple(group), tuple(years) if years else None, settings.mirror or None)
+    asked = RefreshRequest(day, tuple(group), tuple(years) if years else None, settings.mirror or None)
     fetched = ask_publishers(storage, asked, settings)
     log.info("%s: %s", ", ".join(group), fetched.sentence())
     failed = [outcome for outcome in fetched.outcomes if outcome.is_stale or outcome.is_left_out]
@@ -91,11 +91,11 @@ def source_years_to_build(
     key: str, side: Side | None, years: Sequence[int] = (), datasets: Sequence[str] = ()
 ) -> list[Json]:
     """List the source-years that are not in the cache yet, the largest first; of these years and datasets, if any."""
-    from etl.refresh import state, unbuilt_source_years
+    from etl.run.refresh import files_as_of, unbuilt_source_years
 
     storage, _ = root()
     try:
-        files = state(storage, day_of_key(key), side)
+        files = files_as_of(storage, day_of_key(key), side)
     except NothingAvailableError as error:
         log.info("%s", error)
         return []
@@ -110,12 +110,12 @@ def source_years_to_build(
 
 def build(unit: Json, key: str, started: str | None) -> Json:
     """Take one source-year from the archive to clusters. Raises DataError naming file and code."""
-    from etl.refresh import build_one, state
+    from etl.run.refresh import build_one, files_as_of
 
     storage, _ = root()
     day = day_of_key(key)
-    time_left(day, started, BEGIN_SHARE, Nights.from_environment())
-    built = build_one(storage, state(storage, day), unit["source"], unit["year"])
+    time_left(day, started, BEGIN_SHARE, Schedule.from_environment())
+    built = build_one(storage, files_as_of(storage, day), unit["source"], unit["year"])
     for note in built.notes:
         log.info("%s", note)
     return {**unit, "keys": [result.key for result in built.results]}
@@ -126,17 +126,17 @@ def delivery(key: str, side: Side) -> Json:
 
     Raises DataError where it is stale and the settings say to wait.
     """
-    from etl.refresh import requests_for, state, unbuilt_source_years
+    from etl.run.refresh import files_as_of, requests_for, unbuilt_source_years
     from etl.sources import DATASETS
 
     storage, _ = root()
     day = day_of_key(key)
     try:
-        files = state(storage, day, side)
+        files = files_as_of(storage, day, side)
     except NothingAvailableError:
         files = []
     had = {file.dataset for file in files}
-    wanted = Nights.from_environment().asked or tuple(DATASETS)
+    wanted = Schedule.from_environment().asked or tuple(DATASETS)
     names = [name for name in wanted if name in DATASETS and DATASETS[name].side == side and requests_for([name])]
     stale = {file.dataset: file.problem for file in files if file.is_stale}
     if not is_past(day):
@@ -147,7 +147,7 @@ def delivery(key: str, side: Side) -> Json:
     freshness = "archive" if is_past(day) else "stale" if stale or not files else "fresh"
     told = {"side": side, "freshness": freshness, "files": len(files), "stale": stale, "unbuilt": unbuilt}
     log.info("%s as of %s: %s, %s files", side, key, freshness, len(files))
-    if freshness == "stale" and Nights.from_environment().stale == "wait":
+    if freshness == "stale" and Schedule.from_environment().stale == "wait":
         why = "; ".join(f"{name}: {problem}" for name, problem in stale.items()) or "nothing of it was ever had"
         raise DataError(f"{side} is stale and is waited for ({why}); clear this run once the publisher answers again")
     return {**told, "left_out": left_out}
@@ -167,7 +167,7 @@ def measure(key: str) -> Json:
     Raises NothingAvailableError where the archive knows nothing of that day.
     """
     from etl.progress import SilentProgress
-    from etl.refresh import measure_state, published_state
+    from etl.run.refresh import measure_state, published_state
 
     storage, settings = root()
     day = day_of_key(key)
@@ -183,7 +183,7 @@ def measure(key: str) -> Json:
 def validate(key: str) -> Json:
     """Run the gate and keep what it said. `refusal`: why it refuses, None where it passes or nothing is to be done."""
     from etl.progress import SilentProgress
-    from etl.refresh import judge_measured, measure_state, published_state
+    from etl.run.refresh import judge_measured, measure_state, published_state
 
     storage, settings = root()
     day = day_of_key(key)
@@ -206,7 +206,7 @@ def publish(key: str, verdict: str | None, released_by: str | None = None) -> Js
     """
     from etl.progress import SilentProgress
     from etl.publish import read_manifest
-    from etl.refresh import Summary, measure_state, publish_measured, published_state
+    from etl.run.refresh import Summary, measure_state, publish_measured, published_state
 
     storage, settings = root()
     day = day_of_key(key)
@@ -236,7 +236,7 @@ def publish(key: str, verdict: str | None, released_by: str | None = None) -> Js
 
 
 def _kept_verdict(storage: "Storage", digest: str | None) -> "Verdict | None":
-    from etl.gate import Verdict
+    from etl.run.checked_publishing import Verdict
 
     if digest is None:
         return None
@@ -249,7 +249,7 @@ def _kept_verdict(storage: "Storage", digest: str | None) -> "Verdict | None":
 
 def overdue(day: date) -> str | None:
     """Say why the snapshot of a day is not what it should be by now; None where it is published."""
-    from etl.refresh import published_state
+    from etl.run.refresh import published_state
     from etl.sources import DATASETS
 
     storage, settings = root()

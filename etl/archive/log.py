@@ -190,7 +190,7 @@ _when = operator.itemgetter("snapshot_date", "at")
 
 def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
     entries = []
-    for number, line in enumerate(unsealed(storage, path).splitlines(), 1):
+    for number, line in enumerate(verified_json(storage, path).splitlines(), 1):
         try:
             entry = json.loads(line)
             entry["snapshot_date"], entry["at"], entry["status"]
@@ -205,13 +205,13 @@ def _read(storage: Storage, path: str) -> list[dict[str, Any]]:
 _SEALED = re.compile(rb'(.*), "seal": "([0-9a-f]{64})"}\n', re.DOTALL)
 
 
-def sealed(path: str, lines: Sequence[str]) -> bytes:
+def with_checksum(path: str, lines: Sequence[str]) -> bytes:
     """The file of these lines, each a JSON object: the last one also carries the hash of them all."""
     text = "\n".join(lines).removesuffix("}").encode()
     return text + f', "seal": "{_seal(path, text)}"}}\n'.encode()
 
 
-def unsealed(storage: Storage, path: str) -> bytes:
+def verified_json(storage: Storage, path: str) -> bytes:
     """Read a file of the log without its seal. Raises IntegrityError naming it where it is not as it was written."""
     match = _SEALED.fullmatch(storage.read_bytes(path))
     if match is None or _seal(path, match[1]).encode() != match[2]:
@@ -330,7 +330,7 @@ class RunLog:
             return
         if dataset in self._paths:
             path = self._paths[dataset]
-            self._storage.write(path, sealed(path, lines))
+            self._storage.write(path, with_checksum(path, lines))
         else:
             self._paths[dataset] = self._claim(dataset, lines)
         self._written[dataset] = lines
@@ -341,7 +341,7 @@ class RunLog:
         while True:
             end = _STATE if self._states[dataset] else ".jsonl"
             path = f"{LOG}/{dataset}/{self._run_id}{'' if number == 1 else f'.{number}'}{end}"
-            if self._storage.write_new(path, sealed(path, lines)):
+            if self._storage.write_new(path, with_checksum(path, lines)):
                 return path
             number += 1
 

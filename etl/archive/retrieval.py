@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from etl.archive.admission import Door, now
 from etl.archive.guards import CONTENTS
+from etl.archive.intake import Intake, now
 from etl.archive.log import Archived, Outcome, RunLog, read_histories
 from etl.archive.objects import OBJECTS, object_path, open_archived
 from etl.archive.replies import Absent, Body, Failed, Host, Reply, Unchanged, Validators
@@ -150,7 +150,7 @@ class _Run:
         self._stack = stack
         self.histories = read_histories(storage, snapshot_date)
         self._known = {(name, url): c for name, h in self.histories.items() for url, c in h.state(name).items()}
-        self._door = Door(storage, datasets, snapshot_date, settings, frozenset(accept))
+        self._door = Intake(storage, datasets, snapshot_date, settings, frozenset(accept))
         self._objects = set(storage.list(OBJECTS))
         self._deadline = time.monotonic() + settings.fetch_budget
         self._downloader = Downloader(settings, mirror_base, self._deadline)

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from etl.cli import airflow, keep, look, partners, run, serve, site
+from etl.cli import airflow, inspect, maintain, partners, run, serve, site
 from etl.errors import ClusterbridgeError
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (run, look, partners, keep, serve, site, airflow):
+for module in (run, inspect, partners, maintain, serve, site, airflow):
     module.register(app)
 
 

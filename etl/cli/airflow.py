@@ -26,12 +26,12 @@ def backfill(
 ) -> None:
     """Rebuild snapshots as of past days: a backfill of both sides, through Airflow's API."""
     from etl.airflow.api import backfill_days, configured_api, planned_days
-    from etl.airflow.nights import Nights
+    from etl.airflow.schedule import Schedule
 
     start, end = day_of(first, "--from"), day_of(last, "--to")
     if start is None or end is None or start > end:
         raise UsageError(f"--from {first} --to {last}: the days run backwards")
-    api = configured_api(Nights.from_environment())
+    api = configured_api(Schedule.from_environment())
     days, all_again = planned_days(api, start, end, again)
     if not days:
         typer.echo("Nothing to rebuild: each of these days has a run; --again rebuilds them.")

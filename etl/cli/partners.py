@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from etl.cli.look import scheme_and_code
+from etl.cli.inspect import scheme_and_code
 from etl.cli.options import Data, Json, data_root
 from etl.cli.tables import show
 from etl.errors import UsageError

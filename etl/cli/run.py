@@ -72,7 +72,7 @@ def demo(
     from etl.demo.query import first_query
     from etl.mirror import serve
     from etl.progress import shown_progress
-    from etl.refresh import Asked, refresh
+    from etl.run.refresh import RefreshRequest, refresh
     from etl.settings import Settings
     from etl.storage import Storage
 
@@ -84,7 +84,7 @@ def demo(
         organisations_configured(Path(folder)),
         shown_progress() as progress,
     ):
-        asked = Asked(today(), mirror=address, is_invented=True)
+        asked = RefreshRequest(today(), mirror=address, is_invented=True)
         summary = refresh(storage, asked, Settings(data=data), progress)
     typer.echo(summary.sentence())
     typer.echo(first_query(storage))
@@ -100,13 +100,13 @@ def _run(
     as_json: bool,
 ) -> None:
     from etl.progress import shown_progress
-    from etl.refresh import Asked, refresh
+    from etl.run.refresh import RefreshRequest, refresh
     from etl.settings import Settings
     from etl.storage import Storage
 
     storage, settings = Storage(root), Settings(data=root)
     with served(mirror or settings.mirror) as address, shown_progress() as progress:
-        asked = Asked(as_of or today(), datasets, years, address, as_of is None, frozenset(accept))
+        asked = RefreshRequest(as_of or today(), datasets, years, address, as_of is None, frozenset(accept))
         summary = refresh(storage, asked, settings, progress)
     if as_json:
         typer.echo(json.dumps(summary.as_json(), indent=2))

@@ -19,7 +19,7 @@ PORTAL_YEAR = 2016
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class DemoCells:
     """Figures of one kind of area at every level of NAICS: `classes[area, code, size class]`."""
 
     areas: list[str]
@@ -39,12 +39,12 @@ def level_codes(industries: list[str]) -> tuple[list[str], np.ndarray]:
     return codes, matrix
 
 
-def area_cells(truth: AmericanTruth, areas: list[str], names: list[str]) -> Cells:
+def area_cells(truth: AmericanTruth, areas: list[str], names: list[str]) -> DemoCells:
     """Sum counties to areas: `areas[i]` is the area of county i."""
     codes, matrix = level_codes(truth.industries)
     membership = np.array([[area == name for area in areas] for name in names], np.int64)
     classes = np.einsum("ac,cik,ij->ajk", membership, truth.classes, matrix, optimize=True)
-    return Cells(names, codes, classes, membership @ truth.employment @ matrix, membership @ truth.payroll @ matrix)
+    return DemoCells(names, codes, classes, membership @ truth.employment @ matrix, membership @ truth.payroll @ matrix)
 
 
 def bulk_code(code: str) -> str:
@@ -54,13 +54,13 @@ def bulk_code(code: str) -> str:
     return code.ljust(6, "-" if len(code) == 2 else "/")
 
 
-def _flagged(cells: Cells, area: int, code: int) -> bool:
+def _flagged(cells: DemoCells, area: int, code: int) -> bool:
     """Whether the publisher withholds the cell: fewer than three establishments, or one plant that dominates."""
     establishments = int(cells.classes[area, code].sum())
     return establishments < 3 or (cells.classes[area, code, 5:].sum() == 1 and establishments < 12)
 
 
-def bulk_lines(cells: Cells, year: int, kind: str) -> Iterator[list[str]]:
+def bulk_lines(cells: DemoCells, year: int, kind: str) -> Iterator[list[str]]:
     """Lines of a bulk file: header first, then one line a cell with establishments."""
     letters = year <= 2016
     small = "n1_4" if letters else "n<5"
@@ -200,7 +200,7 @@ def _rows(names: dict[int, str], states: list[str]) -> list[dict[str, object]]:
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
-def _shown(cells: Cells, area: int, code: int) -> tuple[int, int, int]:
+def _shown(cells: DemoCells, area: int, code: int) -> tuple[int, int, int]:
     """Employment as the portal fills it, the part of it that was reported, and payroll, which it does not fill."""
     jobs = int(cells.employment[area, code])
     if cells.classes[area, code].sum() and _flagged(cells, area, code):

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from etl.contracts import contract
 from etl.diff.compare import compare
 from etl.diff.report import Diff
 from etl.diff.sides import DraftSide, PublishedSide
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import Manifest
 from etl.publish.parquet import parquet_bytes, part_path
-from etl.schema import contract
 from etl.storage import Storage
 
 CHANGES = "changes.json"

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.cells import concat
+from etl.columns import concat
+from etl.contracts import Contract, contract, contracts
 from etl.diff.kinds import Causes, Kinds
 from etl.diff.report import KINDS, Change, Diff, TableDiff
-from etl.diff.sides import DamagedSideError, Side
-from etl.schema import Contract, contract, contracts
+from etl.diff.sides import DamagedSideError, DiffSide
 
 #: Relative difference below which two doubles count as equal.
 TOLERANCE = 1e-9
@@ -29,7 +29,7 @@ _PERSONS = "persons"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class TableComparison:
     """The diff, and the cells behind it as rows of table revision: of each table, column and kind the largest."""
 
     diff: Diff
@@ -44,7 +44,7 @@ class _Found:
     cells: list[pa.Table] = field(default_factory=list)
 
 
-def compare(old: Side, new: Side, source_of: Mapping[str, str | None] | None = None) -> Comparison:
+def compare(old: DiffSide, new: DiffSide, source_of: Mapping[str, str | None] | None = None) -> TableComparison:
     """Compare all tables of two sides.
 
     `source_of`: the source that each dataset feeds, by which a revision is laid to a source. A table of a published
@@ -60,7 +60,7 @@ def compare(old: Side, new: Side, source_of: Mapping[str, str | None] | None = N
     every = pa.concat_tables(cells) if cells else _CELLS.empty_table()
     is_identical = all(table.status == "identical" for table in tables)
     diff = Diff(old=old.version, new=new.version, is_identical=is_identical, tables=tuple(tables), top=_top(every))
-    return Comparison(diff, _revision(every))
+    return TableComparison(diff, _revision(every))
 
 
 _CELLS = pa.schema(
@@ -77,7 +77,7 @@ _CELLS = pa.schema(
 )
 
 
-def _compare_table(name: str, old: Side, new: Side, causes: Causes) -> tuple[TableDiff, _Found]:
+def _compare_table(name: str, old: DiffSide, new: DiffSide, causes: Causes) -> tuple[TableDiff, _Found]:
     files = [{p: e.sha256 for p, e in side.files.items() if p.startswith(f"{name}/")} for side in (old, new)]
     rows = [side.tables[name].rows if name in side.tables else 0 for side in (old, new)]
     unchanged = [path for path, digest in files[0].items() if files[1].get(path) == digest]
@@ -97,7 +97,7 @@ def _compare_table(name: str, old: Side, new: Side, causes: Causes) -> tuple[Tab
 
 
 def _compare_files(
-    told: TableDiff, different: Sequence[str], old: Side, new: Side, causes: Causes
+    told: TableDiff, different: Sequence[str], old: DiffSide, new: DiffSide, causes: Causes
 ) -> tuple[TableDiff, _Found]:
     rule, found = contract(told.table), _Found()
     columns: list[set[str]] = [set(), set()]
@@ -122,7 +122,7 @@ def _compare_files(
     return told, found
 
 
-def _why_not(name: str, old: Side, new: Side) -> str | None:
+def _why_not(name: str, old: DiffSide, new: DiffSide) -> str | None:
     versions = [side.tables[name].contract_version for side in (old, new)]
     if name not in contracts():
         return "this installation does not know the table"

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.cells import codes
+from etl.columns import codes
 from etl.diff.report import KINDS
-from etl.diff.sides import DamagedSideError, Side
+from etl.diff.sides import DamagedSideError, DiffSide
 from etl.publish.parquet import part_path
 
 Kinds = NDArray[np.int8]
@@ -28,7 +28,7 @@ _REGION = ("region_scheme", "region_code")
 class Causes:
     """What differs between the inputs of two sides."""
 
-    def __init__(self, old: Side, new: Side, source_of: Mapping[str, str | None]) -> None:
+    def __init__(self, old: DiffSide, new: DiffSide, source_of: Mapping[str, str | None]) -> None:
         """`source_of`: the source whose facts a dataset feeds."""
         self._old, self._new = old, new
         self._source_of = source_of

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from etl.seal import json_bytes
+from etl.storage.checksummed import json_bytes
 
 KINDS = ("new", "gone", "source_revised", "method_revised", "reclassified", "region_changed")
 

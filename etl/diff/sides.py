@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from etl.errors import IntegrityError
 from etl.publish.draft import Draft
 from etl.publish.manifest import FileEntry, Manifest, SourceFileState, TableEntry
-from etl.publish.placing import check_part
+from etl.publish.part_files import check_part
 from etl.publish.versions import SNAPSHOTS
 from etl.storage import Storage
 
@@ -21,7 +21,7 @@ class DamagedSideError(IntegrityError):
     """A file of a published version is missing or not what it was published as."""
 
 
-class Side(Protocol):
+class DiffSide(Protocol):
     """What is compared: files of tables by path, and what they were made from."""
 
     @property

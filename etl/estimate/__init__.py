@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import DataError
-from etl.estimate.europe import estimate_europe
-from etl.estimate.result import Estimated
-from etl.estimate.us import estimate_us
+from etl.estimate.common.result import Estimated
+from etl.estimate.europe.estimate import estimate_europe
+from etl.estimate.us.estimate import estimate_us
 
 AMERICAN = frozenset({"census_cbp", "bls_qcew"})
 """Sources of the American cells; all others are European."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from etl.harmonise.arrays import Floats, Integers, filled, sums
-from etl.harmonise.grid import WIDTH
-from etl.harmonise.source_year import MODELLED, SourceYear
+from etl.harmonise.cluster_sums import WIDTH
+from etl.harmonise.source_year import MODELLED, SourceYearArrays
 
 CERTAIN = 1 - 1e-12
 
@@ -24,8 +24,8 @@ class Ambiguity:
 
 
 def ambiguity(
-    data: SourceYear,
-    leaves: SourceYear,
+    data: SourceYearArrays,
+    leaves: SourceYearArrays,
     row: Integers,
     column: Integers,
     weight: Floats,
@@ -65,7 +65,7 @@ def ambiguity(
     )
 
 
-def _units(data: SourceYear, leaves: SourceYear) -> tuple[Integers, Integers, Floats]:
+def _units(data: SourceYearArrays, leaves: SourceYearArrays) -> tuple[Integers, Integers, Floats]:
     """The region of each unit, the unit of each leaf, and each unit's own upper bound (inf where it has none)."""
     codes = data.industries
     names = {code: number for number, code in enumerate(codes)}

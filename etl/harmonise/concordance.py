@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from etl import cells
+from etl import columns
 from etl.errors import DataError
 from etl.harmonise.arrays import Booleans, Floats, Integers, Strings, repeat, sums
 from etl.harmonise.ledger import TOLERANCE, LedgerEntry
@@ -164,7 +164,7 @@ class Concordance:
     def positions(self, codes: pa.ChunkedArray | pa.Array | Sequence[str]) -> tuple[Integers, tuple[str, ...]]:
         """Position of each code in `sources`, -1 where it is not there, and the codes that are not."""
         column = codes if isinstance(codes, pa.Array | pa.ChunkedArray) else pa.array(list(codes), pa.string())
-        rows, values = cells.codes(column)
+        rows, values = columns.codes(column)
         place = {code: index for index, code in enumerate(self.sources.tolist())}
         table = np.array([place.get(value, -1) for value in values], np.int64)
         unknown = tuple(sorted(value for value in values if value not in place))

@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.harmonise.arrays import Floats
-from etl.harmonise.placement import CODES, UNCLASSIFIED, line_of, nace_class_mass, placement
-from etl.harmonise.source_year import NOT_ALLOCATED, SourceYear, read_source_year
+from etl.harmonise.cluster_weights import CODES, UNCLASSIFIED, cluster_weights, line_of, nace_class_mass
+from etl.harmonise.source_year import NOT_ALLOCATED, SourceYearArrays, read_source_year
 from etl.harmonise.vintages import WEIGHT_YEAR, move, naics
 from etl.reference.nace import nace_classes
 from etl.reference.us_employment import VINTAGE_OF_YEAR, us_employment
-from etl.schema import contract
 
 
 def coverage(cells: pa.Table, year: int) -> pa.Table:
@@ -21,7 +21,7 @@ def coverage(cells: pa.Table, year: int) -> pa.Table:
     return coverage_of(read_source_year(cells, year))
 
 
-def coverage_of(data: SourceYear) -> pa.Table:
+def coverage_of(data: SourceYearArrays) -> pa.Table:
     """As `coverage`, for cells that are already read."""
     has_leaf = np.bincount(data.industry, data.is_leaf, minlength=len(data.industries)) > 0
     used = {data.industries[number] for number in np.flatnonzero(has_leaf).tolist()}
@@ -31,7 +31,7 @@ def coverage_of(data: SourceYear) -> pa.Table:
         covered = np.array([bool(used & set(line_of(code, data.industry_scheme))) for code in codes], bool)
     else:
         covered = np.array([code in used for code in codes], bool)
-    placed = placement(data.industry_scheme)
+    placed = cluster_weights(data.industry_scheme)
     row = np.searchsorted(placed.codes, codes)
     by_cluster = mass[:, None] * placed.weight[row]
     total = by_cluster.sum(axis=0)[1:]

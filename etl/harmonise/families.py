@@ -5,9 +5,9 @@ import pyarrow as pa
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from etl.contracts import contract
 from etl.harmonise.arrays import Integers, Strings
 from etl.harmonise.concordance import Concordance
-from etl.schema import contract
 
 KINDS = ("1:1", "1:n", "n:1", "m:n")
 

@@ -9,9 +9,9 @@ from scipy import sparse
 from etl.errors import SourceFormatError
 from etl.harmonise.ambiguity import Ambiguity, ambiguity
 from etl.harmonise.arrays import Booleans, Floats, Integers, filled, repeat, sums
-from etl.harmonise.grid import WIDTH, Grid, Statuses
+from etl.harmonise.cluster_sums import WIDTH, ClusterSums, Statuses
+from etl.harmonise.cluster_weights import ClusterWeights, cluster_weights, line_of
 from etl.harmonise.ledger import LedgerEntry, LedgerLine
-from etl.harmonise.placement import Placement, line_of, placement
 from etl.harmonise.source_year import (
     BOUNDED,
     ESTIMATED,
@@ -21,7 +21,7 @@ from etl.harmonise.source_year import (
     REPORTED,
     TOTALS,
     WITHHELD,
-    SourceYear,
+    SourceYearArrays,
     branch_of,
 )
 
@@ -41,7 +41,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class IndustryPairs:
     """Leaves and the clusters they could belong to: `row`, `column` of the grid, share, lower and upper share."""
 
     row: Integers
@@ -51,16 +51,16 @@ class Pairs:
     high: Floats
 
 
-def industries_to_clusters(data: SourceYear) -> tuple[Grid, list[LedgerLine]]:
+def industries_to_clusters(data: SourceYearArrays) -> tuple[ClusterSums, list[LedgerLine]]:
     """The clusters of every region of a source-year, and the ledger.
 
     Raises SourceFormatError for a leaf that the industry list does not have (a file read by the wrong vintage), and
     ConservationError where anything is lost.
     """
-    placed = placement(data.industry_scheme)
+    placed = cluster_weights(data.industry_scheme)
     leaves = data.leaves()
     pairs = _pairs(leaves, placed)
-    grid = Grid.empty(data.regions)
+    grid = ClusterSums.empty(data.regions)
     _add_amounts(grid, leaves, pairs)
     _add_statuses(grid, leaves, pairs)
     if data.is_nace:
@@ -73,7 +73,7 @@ def industries_to_clusters(data: SourceYear) -> tuple[Grid, list[LedgerLine]]:
     return grid, lines
 
 
-def _pairs(leaves: SourceYear, placed: Placement) -> Pairs:
+def _pairs(leaves: SourceYearArrays, placed: ClusterWeights) -> IndustryPairs:
     """Spread leaves over clusters; those of no listed industry (`3344~`, an industry without detail) go to -1."""
     place = {code: row for row, code in enumerate(placed.codes.tolist())}
     used = np.flatnonzero(np.bincount(leaves.industry, minlength=len(leaves.industries)))
@@ -104,19 +104,19 @@ def _pairs(leaves: SourceYear, placed: Placement) -> Pairs:
         )
     row, member = repeat(leaves.industry, count)
     weight, low, high = (np.concatenate(values)[member] for values in share)
-    return Pairs(row, np.concatenate(column)[member], weight, low, high)
+    return IndustryPairs(row, np.concatenate(column)[member], weight, low, high)
 
 
-def _key(leaves: SourceYear, pairs: Pairs) -> Integers:
+def _key(leaves: SourceYearArrays, pairs: IndustryPairs) -> Integers:
     result: Integers = leaves.region[pairs.row] * WIDTH + pairs.column
     return result
 
 
-def _put(grid: Grid, name: str, key: Integers, values: Floats | Booleans) -> None:
+def _put(grid: ClusterSums, name: str, key: Integers, values: Floats | Booleans) -> None:
     grid.sums[name] += sums(key, values, grid.status.size).reshape(grid.status.shape)
 
 
-def _add_amounts(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
+def _add_amounts(grid: ClusterSums, leaves: SourceYearArrays, pairs: IndustryPairs) -> None:
     counts = pairs.weight > 0
     key, row, weight = _key(leaves, pairs)[counts], pairs.row[counts], pairs.weight[counts]
     _put(grid, "members", key, np.ones(key.size))
@@ -141,7 +141,7 @@ def _add_amounts(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
     _put(grid, "half_width", key, _half_width(leaves, below, above)[row] ** 2 * weight**2)
 
 
-def _half_width(leaves: SourceYear, below: Floats, above: Floats) -> Floats:
+def _half_width(leaves: SourceYearArrays, below: Floats, above: Floats) -> Floats:
     """Doubt about a leaf: half its band, none where it is printed, else half of its bounds."""
     band = (below + above) / 2
     hard = (leaves.amounts["employment_high"] - leaves.amounts["employment_low"]) / 2
@@ -149,7 +149,7 @@ def _half_width(leaves: SourceYear, below: Floats, above: Floats) -> Floats:
     return np.where(leaves.status < BOUNDED, 0.0, np.where(np.isnan(band), hard, band))
 
 
-def _add_bounds(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
+def _add_bounds(grid: ClusterSums, leaves: SourceYearArrays, pairs: IndustryPairs) -> None:
     """Sums of the members' hard bounds; no upper bound where a member has none."""
     key = _key(leaves, pairs)
     low, high = leaves.amounts["employment_low"], leaves.amounts["employment_high"]
@@ -157,12 +157,12 @@ def _add_bounds(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
     _put(grid, "high", key, np.where(np.isnan(high), np.inf, high)[pairs.row] * pairs.high)
 
 
-def _add_ambiguity(grid: Grid, found: Ambiguity) -> None:
+def _add_ambiguity(grid: ClusterSums, found: Ambiguity) -> None:
     for name, values in found.sums.items():
         _put(grid, name, found.key, values)
 
 
-def _add_statuses(grid: Grid, leaves: SourceYear, pairs: Pairs) -> None:
+def _add_statuses(grid: ClusterSums, leaves: SourceYearArrays, pairs: IndustryPairs) -> None:
     """The last status in STATUSES among the members; a share of an industry is modelled, unless it is a share of 0."""
     counts = pairs.weight > 0
     key, row = _key(leaves, pairs)[counts], pairs.row[counts]
@@ -182,7 +182,7 @@ def _raise_to(target: Statuses, key: Integers, status: Statuses) -> None:
         flat[reached] = np.maximum(flat[reached], value)
 
 
-def _allocate_rest(grid: Grid, data: SourceYear, leaves: SourceYear) -> dict[str, Floats]:
+def _allocate_rest(grid: ClusterSums, data: SourceYearArrays, leaves: SourceYearArrays) -> dict[str, Floats]:
     """Give -1 what the total holds beyond the leaves; returns it by measure (what no leaf carries).
 
     Reported: the printed total less everything printed below it. Best figures: the not-allocated leaves where the
@@ -219,7 +219,9 @@ def _without_rounding(values: Floats, total: Floats) -> Floats:
     return np.where(np.abs(values) <= ROUNDING * filled(total), 0.0, values)
 
 
-def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Placement, rest: dict[str, Floats]) -> None:
+def _fill_absent(
+    grid: ClusterSums, data: SourceYearArrays, leaves: SourceYearArrays, placed: ClusterWeights, rest: dict[str, Floats]
+) -> None:
     """Clusters without a member: zero where nothing is left for them, else unknown within what is left.
 
     What a publisher leaves out is not zero: its amount is in the not-allocated leaves (estimated cells) or in the
@@ -252,7 +254,7 @@ def _fill_absent(grid: Grid, data: SourceYear, leaves: SourceYear, placed: Place
     grid.sums["high"] = np.minimum(grid.sums["high"] + grid.sums["room"], np.maximum(limit, grid.sums["known"]))
 
 
-def _limit(data: SourceYear) -> Floats:
+def _limit(data: SourceYearArrays) -> Floats:
     """Upper bound of each region's total, from its total row; inf where it has none."""
     rows = np.concatenate([data.rows_of(code) for code in TOTALS])
     result = np.full(len(data.regions), np.inf)
@@ -260,7 +262,7 @@ def _limit(data: SourceYear) -> Floats:
     return result
 
 
-def _add_unallocated(grid: Grid, leaves: SourceYear, placed: Placement) -> None:
+def _add_unallocated(grid: ClusterSums, leaves: SourceYearArrays, placed: ClusterWeights) -> None:
     """What the not-allocated leaves of a region could add to each cluster: at most all of it (`room`); as doubt an
     equal part for each cluster that has an industry below their parent."""
     below = _clusters_below(placed.scheme)
@@ -283,7 +285,7 @@ def _add_unallocated(grid: Grid, leaves: SourceYear, placed: Placement) -> None:
 @cache
 def _clusters_below(scheme: str) -> dict[str, Floats]:
     """For each code of a scheme at any level, the total included, 1 for each cluster with an industry below it."""
-    placed = placement(scheme)
+    placed = cluster_weights(scheme)
     result: dict[str, Floats] = {}
     for code, high in zip(placed.codes.tolist(), placed.high, strict=True):
         if scheme.startswith("nace"):
@@ -295,7 +297,7 @@ def _clusters_below(scheme: str) -> dict[str, Floats]:
     return result
 
 
-def _room_of_remainder(data: SourceYear, leaves: SourceYear, rest: Floats) -> Floats:
+def _room_of_remainder(data: SourceYearArrays, leaves: SourceYearArrays, rest: Floats) -> Floats:
     """Employment that industries absent from the file can hold in each region; 0 where none is left for them.
 
     What no leaf holds, where every leaf has a figure; else the printed total less the lower bounds of the leaves. None
@@ -312,7 +314,9 @@ def _room_of_remainder(data: SourceYear, leaves: SourceYear, rest: Floats) -> Fl
     return np.where(is_full | (left <= ROUNDING * filled(total)), 0.0, left)
 
 
-def _ledger(grid: Grid, leaves: SourceYear, rest: dict[str, Floats], rows: Integers, scheme: str) -> list[LedgerLine]:
+def _ledger(
+    grid: ClusterSums, leaves: SourceYearArrays, rest: dict[str, Floats], rows: Integers, scheme: str
+) -> list[LedgerLine]:
     is_here = np.zeros(len(grid.regions), bool)
     is_here[rows] = True
     here = is_here[leaves.region]

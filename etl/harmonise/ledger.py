@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.errors import ConservationError
-from etl.schema import contract
 
 TOLERANCE = 1e-9
 """Relative difference at which amounts no longer count as conserved."""

@@ -3,8 +3,8 @@
 import numpy as np
 
 from etl.errors import UsageError
+from etl.harmonise.cluster_weights import CLUSTER, cluster_weights
 from etl.harmonise.concordance import Concordance
-from etl.harmonise.placement import CLUSTER, placement
 from etl.harmonise.published import industry_concordances
 from etl.harmonise.region_links import region_concordances
 from etl.harmonise.vintages import naics
@@ -42,7 +42,7 @@ def concordance_rows(scheme: str, code: str, to_scheme: str) -> list[dict[str, s
 
 def _find(scheme: str, to_scheme: str) -> Concordance:
     if to_scheme == CLUSTER:
-        return placement(scheme).concordance
+        return cluster_weights(scheme).concordance
     if {scheme[:5], to_scheme[:5]} == {"naics"} and {scheme, to_scheme} <= {f"naics{year}" for year in NAICS_VINTAGES}:
         naics_codes(int(scheme[5:]))
         return naics(int(scheme[5:]), int(to_scheme[5:]))

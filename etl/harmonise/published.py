@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from etl import reference
+from etl.contracts import contract
 from etl.harmonise import families
 from etl.harmonise.arrays import Floats, Strings
+from etl.harmonise.cluster_weights import CLUSTER, CODES, ClusterWeights, cluster_weights
 from etl.harmonise.concordance import Concordance
-from etl.harmonise.placement import CLUSTER, CODES, Placement, placement
 from etl.harmonise.region_links import region_concordances
 from etl.harmonise.vintages import (
     WEIGHT_YEAR,
@@ -26,7 +27,6 @@ from etl.reference import NAICS_VINTAGES, NO_CLUSTER, naics_cluster
 from etl.reference.clusters import NaicsPlace, naics_places
 from etl.reference.nace import nace_classes, nace_levels
 from etl.reference.us_employment import us_employment
-from etl.schema import contract
 
 INDUSTRY_SCHEMES = (*(f"naics{vintage}" for vintage in NAICS_VINTAGES), "nace2", "nace21")
 
@@ -49,7 +49,7 @@ def cluster_table() -> pa.Table:
 @cache
 def unambiguous_employment_share() -> dict[int, float]:
     """By cluster: share of its US employment of 2017 in NAICS codes whose NACE classes hold no other cluster."""
-    classes = placement("nace2")
+    classes = cluster_weights("nace2")
     is_sure = {code: bool(low.any()) for code, low in zip(classes.codes.tolist(), classes.low, strict=True)}
     own = naics_cluster(WEIGHT_YEAR)
     total, sure = np.zeros((2, max(CODES) + 1))
@@ -62,11 +62,11 @@ def unambiguous_employment_share() -> dict[int, float]:
 def industry_cluster_table() -> pa.Table:
     """Every industry of every scheme with its clusters: weight, lower and upper, entropy, subcluster where unique."""
     return contract("industry_cluster").conform(
-        pa.concat_tables([_industries(placement(scheme)) for scheme in INDUSTRY_SCHEMES])
+        pa.concat_tables([_industries(cluster_weights(scheme)) for scheme in INDUSTRY_SCHEMES])
     )
 
 
-def _industries(placed: Placement) -> pa.Table:
+def _industries(placed: ClusterWeights) -> pa.Table:
     industry, column = np.nonzero(placed.high)
     codes = placed.codes[industry].tolist()
     clusters = [CODES[number] for number in column.tolist()]
@@ -134,7 +134,7 @@ def concordance_alternative_table() -> pa.Table:
         if ambiguous.weight.size:
             parts += [_alternative(_equal(ambiguous)), _alternative(ambiguous.dominant())]
     parts.append(_alternative(nace2_cluster_equal()))
-    parts += [_alternative(placement(scheme).concordance.dominant()) for scheme in ("nace2", "nace21")]
+    parts += [_alternative(cluster_weights(scheme).concordance.dominant()) for scheme in ("nace2", "nace21")]
     return contract("concordance_alternative").conform(pa.concat_tables(parts))
 
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from etl.errors import SourceFormatError
 from etl.harmonise.arrays import Floats, Integers, Strings
+from etl.harmonise.cluster_sums import LINEAR, SQUARES, WIDTH, ClusterSums, stack
 from etl.harmonise.concordance import Concordance
-from etl.harmonise.grid import LINEAR, SQUARES, WIDTH, Grid, stack
 from etl.harmonise.industries import MEASURES
 from etl.harmonise.ledger import LedgerEntry, LedgerLine
 from etl.harmonise.region_links import counties_to_areas, counties_to_current, nuts_to_current
-from etl.harmonise.source_year import ESTIMATED, WITHHELD, Region
+from etl.harmonise.source_year import ESTIMATED, WITHHELD, RegionKey
 from etl.reference.counties import (
     CURRENT_CBSA,
     CURRENT_COUNTY_LIST,
@@ -40,7 +40,7 @@ class Moves:
     `unsupported`: (row, target) of shifts without weights.
     """
 
-    targets: list[Region]
+    targets: list[RegionKey]
     source: Integers
     target: Integers
     weight: Floats
@@ -49,12 +49,12 @@ class Moves:
     unsupported: list[tuple[int, str]]
 
 
-def regions_to_regions(grid: Grid) -> tuple[Grid, list[LedgerLine], list[str]]:
+def regions_to_regions(grid: ClusterSums) -> tuple[ClusterSums, list[LedgerLine], list[str]]:
     """Bring every region scheme into its one vintage and add areas; the ledger; sentences about what was left out.
 
     Raises SourceFormatError for a region that its own list does not have, ConservationError where anything is lost.
     """
-    done: list[Grid] = []
+    done: list[ClusterSums] = []
     lines: list[LedgerLine] = []
     notes: list[str] = []
     has_counties = "us_county" in grid.schemes
@@ -85,7 +85,7 @@ def regions_to_regions(grid: Grid) -> tuple[Grid, list[LedgerLine], list[str]]:
     return stack(done), lines, notes
 
 
-def _current_cbsa(part: Grid) -> tuple[Grid, list[str]]:
+def _current_cbsa(part: ClusterSums) -> tuple[ClusterSums, list[str]]:
     """Published core based areas of the delineation of 2020; others cannot be converted without counties."""
     is_current = np.array([region.vintage == CURRENT_CBSA for region in part.regions], bool)
     dropped = int((~is_current).sum())
@@ -93,7 +93,7 @@ def _current_cbsa(part: Grid) -> tuple[Grid, list[str]]:
     return part.take(np.flatnonzero(is_current)), notes
 
 
-def _moves(scheme: str, part: Grid) -> Moves:
+def _moves(scheme: str, part: ClusterSums) -> Moves:
     if scheme == "us_county":
         return _link(part, counties_to_current, scheme, CURRENT_COUNTY_LIST, lambda code: code.endswith(STATEWIDE))
     if scheme.startswith("nuts"):
@@ -103,7 +103,7 @@ def _moves(scheme: str, part: Grid) -> Moves:
 
 
 def _link(
-    part: Grid,
+    part: ClusterSums,
     concordance_of: Callable[[int], Concordance],
     scheme: str,
     vintage: int,
@@ -144,7 +144,7 @@ def _link(
     names, place = np.unique(target, return_inverse=True)
     short = {target for row, target in unsupported if aside[row] > 0}
     return Moves(
-        [Region(scheme, code, vintage) for code in names.tolist()],
+        [RegionKey(scheme, code, vintage) for code in names.tolist()],
         source,
         place,
         weight,
@@ -168,7 +168,7 @@ def _lacking(
     return (frozenset(codes) - complete) | (frozenset(codes) & unsupported)
 
 
-def _apply(part: Grid, moves: Moves) -> Grid:
+def _apply(part: ClusterSums, moves: Moves) -> ClusterSums:
     moved = part.added_up(moves.targets, moves.source, moves.target, moves.weight)
     rows = np.array([number for number, region in enumerate(moves.targets) if region.code in moves.lacking], np.int64)
     bounds = np.full((rows.size, WIDTH), np.inf)
@@ -184,7 +184,7 @@ def _apply(part: Grid, moves: Moves) -> Grid:
     return moved
 
 
-def _withhold(grid: Grid, rows: Integers, high: Floats) -> None:
+def _withhold(grid: ClusterSums, rows: Integers, high: Floats) -> None:
     """Take the figures of these regions back to bounds: something of them is not in the data."""
     for name in ("missing", "establishments_missing", "payroll_missing"):
         grid.sums[name][rows] += 1
@@ -193,7 +193,7 @@ def _withhold(grid: Grid, rows: Integers, high: Floats) -> None:
     grid.is_complete[rows] = False
 
 
-def _split_by_level2(moved: Grid, part: Grid, moves: Moves, level2: Grid) -> None:
+def _split_by_level2(moved: ClusterSums, part: ClusterSums, moves: Moves, level2: ClusterSums) -> None:
     """Divide the NUTS 1 regions that split by their own NUTS 2 regions instead of by people.
 
     Each amount of a region and cluster goes to the targets as its regions below do in their new places; where these
@@ -233,7 +233,7 @@ def _split_by_level2(moved: Grid, part: Grid, moves: Moves, level2: Grid) -> Non
                 _mark_split(moved, target, after, piece, part.sums["missing"][moves.source[j]])
 
 
-def _mark_split(moved: Grid, target: int, amounts: Floats, below: Floats, missing: Floats) -> None:
+def _mark_split(moved: ClusterSums, target: int, amounts: Floats, below: Floats, missing: Floats) -> None:
     """What the regions below do not explain came through a shift of boundaries, and is an estimate."""
     apart = np.abs(amounts - below)
     is_exact = apart <= 1e-6 * np.abs(amounts) + 1e-6
@@ -242,7 +242,9 @@ def _mark_split(moved: Grid, target: int, amounts: Floats, below: Floats, missin
     moved.status[target] = np.where(raised, np.maximum(moved.status[target], ESTIMATED), moved.status[target])
 
 
-def _areas(scheme: str, counties_now: Grid, states: Grid | None) -> tuple[Grid, list[LedgerLine], list[str]]:
+def _areas(
+    scheme: str, counties_now: ClusterSums, states: ClusterSums | None
+) -> tuple[ClusterSums, list[LedgerLine], list[str]]:
     """The areas of one scheme, added up from counties of 2020.
 
     An area is complete if all its counties are there, or if the counties of their states make up the states' totals.
@@ -254,7 +256,7 @@ def _areas(scheme: str, counties_now: Grid, states: Grid | None) -> tuple[Grid, 
     place = {code: number for number, code in enumerate(codes)}
     source = np.array([row for row, _ in rows], np.int64)
     target = np.array([place[area] for _, area in rows], np.int64)
-    targets = [Region(scheme, code, AREAS[scheme]) for code in codes]
+    targets = [RegionKey(scheme, code, AREAS[scheme]) for code in codes]
     areas = counties_now.added_up(targets, source, target, np.ones(source.size))
     there = {region.code for region in counties_now.regions}
     closed = _closed_states(counties_now, states)
@@ -270,7 +272,7 @@ def _areas(scheme: str, counties_now: Grid, states: Grid | None) -> tuple[Grid, 
     return areas, _ledger(scheme, counties_now, areas, aside), notes
 
 
-def _closed_states(counties_now: Grid, states: Grid | None) -> set[str]:
+def _closed_states(counties_now: ClusterSums, states: ClusterSums | None) -> set[str]:
     """States whose counties, the statewide remainder included, make up the state's printed total."""
     if states is None:
         return set()
@@ -278,14 +280,14 @@ def _closed_states(counties_now: Grid, states: Grid | None) -> set[str]:
     return {code for code, amount in total.items() if abs(amount - found.get(code, 0.0)) < 0.5}
 
 
-def _total_by_state(grid: Grid) -> dict[str, float]:
+def _total_by_state(grid: ClusterSums) -> dict[str, float]:
     result: dict[str, float] = {}
     for region, amount in zip(grid.regions, grid.sums["reported"].sum(axis=1).tolist(), strict=True):
         result[region.code[:2]] = result.get(region.code[:2], 0.0) + amount
     return result
 
 
-def _ledger(scheme: str, before: Grid, after: Grid, aside: Floats) -> list[LedgerLine]:
+def _ledger(scheme: str, before: ClusterSums, after: ClusterSums, aside: Floats) -> list[LedgerLine]:
     lines = []
     for measure, name in MEASURES.items():
         amounts = before.sums[name]

@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.cells import STATUSES, constant
+from etl.columns import STATUSES, constant
 from etl.harmonise.arrays import Booleans, Floats, Integers
-from etl.harmonise.grid import COLUMNS, WIDTH, Grid
-from etl.harmonise.source_year import BOUNDED, MODELLED, NO_STATUS, WITHHELD, SourceYear
+from etl.harmonise.cluster_sums import COLUMNS, WIDTH, ClusterSums
+from etl.harmonise.source_year import BOUNDED, MODELLED, NO_STATUS, WITHHELD, SourceYearArrays
 from etl.reference import NOT_ALLOCATED
 
 WITHIN_B, WITHIN_C = 0.10, 0.35
@@ -22,7 +22,7 @@ BOUNDARY_SHARE = 0.20
 GRADES = ("A", "B", "C", "D")
 
 
-def region_cluster(grid: Grid, data: SourceYear) -> pa.Table:
+def region_cluster(grid: ClusterSums, data: SourceYearArrays) -> pa.Table:
     """The rows of region_cluster that this step can fill, by scheme, region and cluster.
 
     Every cluster, 0 and -1 for every region; for counties only those with establishments or employment, and -1 and 0
@@ -77,7 +77,7 @@ def region_cluster(grid: Grid, data: SourceYear) -> pa.Table:
     return pa.table(columns)
 
 
-def _is_written(grid: Grid) -> Booleans:
+def _is_written(grid: ClusterSums) -> Booleans:
     is_county = np.array([region.scheme == "us_county" for region in grid.regions], bool)
     held = grid.sums["establishments"] + np.abs(grid.sums["reported"]) + np.abs(grid.sums["known"])
     has_any = (grid.sums["members"] > 0) & ((held > 0) | (grid.sums["missing"] > 0))

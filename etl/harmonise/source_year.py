@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl import cells
+from etl import columns
 from etl.errors import DataError
 from etl.harmonise.arrays import Booleans, Floats, Integers, sums
 from etl.reference.nace import nace_section
@@ -21,7 +21,7 @@ TOTALS = ("00", "TOTAL")
 UPPER_LEVELS = ("total", "sector", "section", "division")
 JOINT_SECTORS = {"32": "31", "33": "31", "45": "44", "49": "48"}
 
-STATUS_COUNT = len(cells.STATUSES)
+STATUS_COUNT = len(columns.STATUSES)
 REPORTED, NOISED, ROUNDED, EXACT, BOUNDED, ESTIMATED, MODELLED, WITHHELD = range(STATUS_COUNT)
 NO_STATUS = -1
 
@@ -39,7 +39,7 @@ TOTALLED = ("employment_reported", "employment", "establishments", "payroll")
 """Amounts of which a region's total is asked."""
 
 
-class Region(NamedTuple):
+class RegionKey(NamedTuple):
     """Key of a region."""
 
     scheme: str
@@ -48,7 +48,7 @@ class Region(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SourceYear:
+class SourceYearArrays:
     """Rows of `region_industry` of one source and year, aligned; a missing amount is NaN.
 
     `region`, `industry`: positions in `regions` (sorted) and `industries`; `status`: positions in STATUSES, -1 none.
@@ -58,7 +58,7 @@ class SourceYear:
     year: int
     industry_scheme: str
     currency_code: str | None
-    regions: list[Region]
+    regions: list[RegionKey]
     region: Integers
     industries: list[str]
     industry: Integers
@@ -85,13 +85,13 @@ class SourceYear:
         """What the publisher printed for each region as a whole, by amount (see `_printed_totals`)."""
         return {name: _printed_totals(self, name) for name in TOTALLED}
 
-    def leaves(self) -> "SourceYear":
+    def leaves(self) -> "SourceYearArrays":
         """Only the rows that may be summed."""
         return self.take(np.flatnonzero(self.is_leaf))
 
-    def take(self, rows: Integers) -> "SourceYear":
+    def take(self, rows: Integers) -> "SourceYearArrays":
         """Only these rows."""
-        return SourceYear(
+        return SourceYearArrays(
             self.source,
             self.year,
             self.industry_scheme,
@@ -123,7 +123,7 @@ def branch_of(code: str, scheme: str) -> str | None:
     return plain if plain.isalpha() else nace_section(plain, scheme)
 
 
-def read_source_year(table: pa.Table, year: int) -> SourceYear:
+def read_source_year(table: pa.Table, year: int) -> SourceYearArrays:
     """Turn `region_industry` rows of one source and year into arrays.
 
     Raises DataError where they are of several sources, years or industry schemes, or empty.
@@ -136,9 +136,9 @@ def read_source_year(table: pa.Table, year: int) -> SourceYear:
         raise DataError(f"cells of {source} are of {years}, not of {year}")
     table = _needed(table)
     regions, region = _regions(table)
-    industry, industries = cells.codes(table.column("industry_code"))
+    industry, industries = columns.codes(table.column("industry_code"))
     currency = [code for code in _distinct(table, "currency_code") if code]
-    return SourceYear(
+    return SourceYearArrays(
         source,
         year,
         scheme,
@@ -182,17 +182,17 @@ def _distinct(table: pa.Table, name: str) -> list[str | None]:
     return sorted(pc.unique(table.column(name)).to_pylist(), key=str) if name in table.column_names else []
 
 
-def _regions(table: pa.Table) -> tuple[list[Region], Integers]:
+def _regions(table: pa.Table) -> tuple[list[RegionKey], Integers]:
     """The distinct regions in ascending order, and that of each row."""
-    scheme, schemes = cells.codes(table.column("region_scheme"))
-    code, names = cells.codes(table.column("region_code"))
+    scheme, schemes = columns.codes(table.column("region_scheme"))
+    code, names = columns.codes(table.column("region_code"))
     vintage = table.column("region_vintage").to_numpy().astype(np.int64)
     first = int(vintage.min())
     span = int(vintage.max()) - first + 1
     key = (scheme.astype(np.int64) * len(names) + code) * span + vintage - first
     present = np.flatnonzero(np.bincount(key, minlength=len(schemes) * len(names) * span))
     keys = [
-        Region(schemes[one // span // len(names)], names[one // span % len(names)], one % span + first)
+        RegionKey(schemes[one // span // len(names)], names[one // span % len(names)], one % span + first)
         for one in present.tolist()
     ]
     order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -215,13 +215,13 @@ def _statuses(table: pa.Table, name: str) -> npt.NDArray[np.int8]:
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column)
     column = column.unify_dictionaries().combine_chunks()
-    order = [cells.STATUSES.index(value) for value in column.dictionary.to_pylist()]
+    order = [columns.STATUSES.index(value) for value in column.dictionary.to_pylist()]
     positions = pc.fill_null(column.indices, len(order)).to_numpy()
     result: npt.NDArray[np.int8] = np.array([*order, NO_STATUS], np.int8)[positions]
     return result
 
 
-def _printed_totals(data: SourceYear, name: str) -> Floats:
+def _printed_totals(data: SourceYearArrays, name: str) -> Floats:
     """What the publisher printed for each region as a whole, NaN where nothing.
 
     The total row; else the sum over sections (sectors): the printed figure, and where it is missing the sum of the
@@ -239,7 +239,7 @@ def _printed_totals(data: SourceYear, name: str) -> Floats:
     return totals
 
 
-def _sum_of_branches(data: SourceYear, amounts: Floats) -> Floats:
+def _sum_of_branches(data: SourceYearArrays, amounts: Floats) -> Floats:
     names, branch = data.branches
     codes = [code.removesuffix(NOT_ALLOCATED) for code in data.industries]
     is_branch = np.array([code in names for code in data.industries], bool)
@@ -263,7 +263,7 @@ def _sum_of_branches(data: SourceYear, amounts: Floats) -> Floats:
 
 
 def _first_printed(
-    data: SourceYear, amounts: Floats, is_own: Booleans, group: Integers, groups: int, is_leaf: Booleans
+    data: SourceYearArrays, amounts: Floats, is_own: Booleans, group: Integers, groups: int, is_leaf: Booleans
 ) -> Floats:
     """By region and division: the division's own figure, else the sum of the leaves below it; NaN where neither."""
     shape = (len(data.regions), groups)

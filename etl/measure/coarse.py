@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from etl.cells import constant
-from etl.harmonise.placement import CODES, placement
+from etl.columns import constant
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.measure.grades import grade_of
 from etl.measure.grid import CLUSTERS, Flags, Grid, Positions, make_grid, number
 from etl.measure.leaves import Leaves, amounts_of, compared_regions, read_leaves
@@ -67,7 +67,7 @@ def _national(leaves: Leaves) -> Floats:
 
 def _structure(national: Floats, leaves: Leaves, group_of: Positions, groups: int) -> _Structure:
     industries = leaves.industries
-    place = placement(leaves.scheme)
+    place = cluster_weights(leaves.scheme)
     row = {code: i for i, code in enumerate(place.codes.tolist())}
     column = np.searchsorted(CLUSTERS, CODES)
     parts = {name: np.zeros((len(industries), len(CLUSTERS))) for name in ("weight", "low", "high")}

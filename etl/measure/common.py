@@ -13,29 +13,29 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from etl.cells import concat, constant
+from etl.columns import concat, constant
+from etl.contracts import contract
 from etl.measure import reasons as why
 from etl.measure.detail import Detail
 from etl.measure.draws import seeds
 from etl.measure.grid import CLUSTERS, TRADED, Flags, flag, make_grid, number
-from etl.measure.pairing import Side, SourceYear, choose_sides
-from etl.measure.panel import AMOUNTS, Area, Panel, nuts_codes, stack
+from etl.measure.pairing import ComparedSide, SourceAndYear, choose_sides
+from etl.measure.panel import AMOUNTS, Panel, ReferenceArea, nuts_codes, stack
 from etl.measure.pool import quotients, strong_probability, strong_regions
 from etl.measure.quantiles import Floats
 from etl.measure.reasons import Reasons
 from etl.measure.rules import LEVELS, Rules
-from etl.schema import contract
 
 TRADED_CODES = CLUSTERS[TRADED]
 _UNKNOWN = np.full(len(TRADED_CODES), np.nan)
 
 
 def measure_common(
-    tables: Mapping[SourceYear, pa.Table],
+    tables: Mapping[SourceAndYear, pa.Table],
     *,
     year: int,
     coverage: pa.Table,
-    cells: Mapping[SourceYear, Callable[[], pa.Table]] | None = None,
+    cells: Mapping[SourceAndYear, Callable[[], pa.Table]] | None = None,
     rules: Rules | None = None,
 ) -> pa.Table:
     """`region_cluster_common` of one year.
@@ -83,7 +83,11 @@ class _Compared:
 
 
 def _compare(
-    american: Side | None, european: Side | None, year: int, covered: Mapping[SourceYear, Floats], rules: Rules
+    american: ComparedSide | None,
+    european: ComparedSide | None,
+    year: int,
+    covered: Mapping[SourceAndYear, Floats],
+    rules: Rules,
 ) -> _Compared:
     """Score the regions of two sides; one of them is None where it has no year near."""
     present = [side for side in (american, european) if side is not None]
@@ -136,8 +140,8 @@ def _compare(
 
 
 def reference_areas(
-    present: Sequence[Side], usable: Flags, countries: Sequence[str] = ()
-) -> tuple[list[Area], list[str]]:
+    present: Sequence[ComparedSide], usable: Flags, countries: Sequence[str] = ()
+) -> tuple[list[ReferenceArea], list[str]]:
     """The areas of the reference, and the codes of those that should be in it but have no figures.
 
     The USA and every European country with a figure for each `usable` cluster; or the USA and exactly `countries`.
@@ -182,7 +186,7 @@ def _strong(
     return is_strong, probability
 
 
-def _expected_regions(present: Sequence[Side], rules: Rules) -> int:
+def _expected_regions(present: Sequence[ComparedSide], rules: Rules) -> int:
     """How many regions the level has in the areas compared: all of the USA's, and those NUTS lists for each country."""
     expected = 0
     for side in present:
@@ -194,16 +198,16 @@ def _expected_regions(present: Sequence[Side], rules: Rules) -> int:
     return expected
 
 
-def _coverage_by_source(coverage: pa.Table) -> dict[SourceYear, Floats]:
+def _coverage_by_source(coverage: pa.Table) -> dict[SourceAndYear, Floats]:
     """Covered share of the traded clusters (51,) by source and year; a cluster that is not listed is not covered."""
-    result: dict[SourceYear, Floats] = {}
+    result: dict[SourceAndYear, Floats] = {}
     for row in coverage.select(["source", "year", "cluster_code", "covered_share"]).to_pylist():
         shares = result.setdefault((row["source"], row["year"]), np.zeros(len(TRADED_CODES)))
         shares[row["cluster_code"] == TRADED_CODES] = row["covered_share"]
     return result
 
 
-def _by_region(present: Sequence[Side], values: Sequence[float]) -> Floats:
+def _by_region(present: Sequence[ComparedSide], values: Sequence[float]) -> Floats:
     """A value of each side, repeated for its regions."""
     return np.repeat(np.array(values, np.float64), [len(side.panel.region) for side in present])
 

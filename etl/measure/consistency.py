@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.contracts import sort_rows
 from etl.measure.quantiles import Floats
-from etl.schema import sort_rows
 
 _REGION = ("source", "year", "region_scheme", "region_code", "region_vintage")
 # Rank correlation, precision and recall of the coarse variant against the full one: at least this.

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.cells import codes
-from etl.harmonise.placement import CODES, line_of, placement
+from etl.columns import codes
+from etl.harmonise.cluster_weights import CODES, cluster_weights, line_of
 from etl.harmonise.vintages import nace21_to_nace2, naics, naics2017_to_nace2
 from etl.measure.grid import CLUSTERS, make_grid, number
 from etl.measure.leaves import amounts_of, compared_regions, read_leaves
@@ -63,7 +63,7 @@ def cut(clusters: pa.Table, cells: pa.Table, uncovered: Mapping[str, float]) -> 
     if not pc.any(chosen.column("is_leaf")).as_py():
         return clusters
     leaves = read_leaves(chosen)
-    placed = placement(leaves.scheme)
+    placed = cluster_weights(leaves.scheme)
     row = np.searchsorted(placed.codes, leaves.industries)
     share = np.array([uncovered[code] for code in leaves.industries])
     taken = np.zeros((len(leaves.regions), len(CLUSTERS)))

@@ -6,24 +6,24 @@ import pyarrow as pa
 
 from etl.measure.coarse import coarse
 from etl.measure.cut import covered_classes, cut, cut_cells, uncovered_shares
-from etl.measure.pairing import Side, SourceYear
+from etl.measure.pairing import ComparedSide, SourceAndYear
 from etl.measure.rules import DETAILED_SOURCES
 
-Variants = dict[str, dict[SourceYear, pa.Table]]
+Variants = dict[str, dict[SourceAndYear, pa.Table]]
 
 
 class Detail:
     """Tables that replace those of full detail, by variant and source-year; made once for the same pair of sides."""
 
     def __init__(
-        self, tables: Mapping[SourceYear, pa.Table], cells: Mapping[SourceYear, Callable[[], pa.Table]]
+        self, tables: Mapping[SourceAndYear, pa.Table], cells: Mapping[SourceAndYear, Callable[[], pa.Table]]
     ) -> None:
         """`tables`: `region_cluster` by source-year; `cells`: reads the `region_industry` of a source-year."""
         self._tables = tables
         self._cells = cells
-        self._made: dict[tuple[SourceYear, ...], Variants] = {}
+        self._made: dict[tuple[SourceAndYear, ...], Variants] = {}
 
-    def variants(self, american: Side | None, european: Side | None) -> Variants:
+    def variants(self, american: ComparedSide | None, european: ComparedSide | None) -> Variants:
         """What stands in for the full tables of the two sides.
 
         `full`: the American one cut to the common industries. `coarse`, where all cells are at hand: those of every
@@ -38,7 +38,7 @@ class Detail:
             self._made[origins] = self._make(american.origins[0], european.origins)
         return self._made[origins]
 
-    def _make(self, american: SourceYear, european: tuple[SourceYear, ...]) -> Variants:
+    def _make(self, american: SourceAndYear, european: tuple[SourceAndYear, ...]) -> Variants:
         read = {origin: self._cells[origin]() for origin in (american, *european)}
         covered = frozenset.intersection(*(covered_classes(read[origin]) for origin in european))
         uncovered = uncovered_shares(read[american].column("industry_scheme")[0].as_py(), covered)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.cells import codes
+from etl.columns import codes
 from etl.errors import DataError
 from etl.measure.quantiles import Floats
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from etl.cells import codes
+from etl.columns import codes
 from etl.measure.grid import Grid, Positions
 from etl.measure.quantiles import Floats
 from etl.reference import county_area

@@ -68,7 +68,7 @@ def sum_over(grid: Grid, members: Sequence[str]) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class EuropeanMeasures:
     """Results of the rule: matrices (r, 69); a star holds where `known` of the same name does."""
 
     figures: dict[str, Floats]
@@ -94,7 +94,7 @@ def _known(ratio: Floats) -> Floats:
     return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
-def measure(grid: Grid, reference: Reference, rule: StarRule) -> Measured:
+def measure(grid: Grid, reference: Reference, rule: StarRule) -> EuropeanMeasures:
     """Shares, quotients and stars of one European source-year."""
     employment = grid.amounts("employment")
     known = reference.employment if reference.employment is not None else np.full(grid.shape[1], np.nan)
@@ -114,7 +114,7 @@ def measure(grid: Grid, reference: Reference, rule: StarRule) -> Measured:
     if reference.reason is not None:
         reasons.add(True, reference.reason)
     figures = {"region_share": region_share, "cluster_share": cluster_share, "location_quotient": quotient}
-    return Measured(figures, stars, star_known, reasons, star_reasons)
+    return EuropeanMeasures(figures, stars, star_known, reasons, star_reasons)
 
 
 def _stars(
@@ -176,7 +176,7 @@ def star_flags(employment: Floats, quotient: Floats, focus: Floats, rule: StarRu
     }
 
 
-def columns(grid: Grid, measured: Measured, rule: StarRule) -> dict[str, pa.Array]:
+def columns(grid: Grid, measured: EuropeanMeasures, rule: StarRule) -> dict[str, pa.Array]:
     """The results as columns of `region_cluster`, in the order of the grid's rows."""
     result = {name: number(grid.by_row(values)) for name, values in measured.figures.items()}
     known = {name: grid.by_row(values) for name, values in measured.known.items()}

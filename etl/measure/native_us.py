@@ -29,7 +29,7 @@ class Nation:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class AmericanMeasures:
     """Results of a rule: matrices (r, 69) by column name, and the reasons where they are null.
 
     `flags` hold only where `flag_reasons` has none.
@@ -100,7 +100,7 @@ def average_wage(grid: Grid) -> Floats:
     return np.where(persons > 0, wage, np.nan)
 
 
-def measure(grid: Grid, nation: Nation, set_sizes: Mapping[str, int]) -> Measured:
+def measure(grid: Grid, nation: Nation, set_sizes: Mapping[str, int]) -> AmericanMeasures:
     """Quotients, shares, flags, ranks and percentiles of one source-year.
 
     `set_sizes`: how many regions a scheme must have before its regions are compared with each other.
@@ -108,7 +108,7 @@ def measure(grid: Grid, nation: Nation, set_sizes: Mapping[str, int]) -> Measure
     figures, quotient_reasons = _quotients(grid, nation)
     figures["average_wage"] = average_wage(grid)
     flags, flag_reasons = _flags(grid, nation, figures["location_quotient"], quotient_reasons, set_sizes)
-    return Measured(figures | _ranks(grid, figures, set_sizes), flags, quotient_reasons, flag_reasons)
+    return AmericanMeasures(figures | _ranks(grid, figures, set_sizes), flags, quotient_reasons, flag_reasons)
 
 
 def _quotients(grid: Grid, nation: Nation) -> tuple[dict[str, Floats], Reasons]:
@@ -205,7 +205,7 @@ def _ranks(grid: Grid, figures: Mapping[str, Floats], set_sizes: Mapping[str, in
     return result
 
 
-def columns(grid: Grid, measured: Measured) -> dict[str, pa.Array]:
+def columns(grid: Grid, measured: AmericanMeasures) -> dict[str, pa.Array]:
     """The results as columns of `region_cluster`, in the order of the grid's rows."""
     result: dict[str, pa.Array] = {}
     for name, values in measured.figures.items():

@@ -7,8 +7,8 @@ import numpy as np
 
 from etl.measure.grid import TRADED, Grid
 from etl.measure.panel import (
-    Area,
     Panel,
+    ReferenceArea,
     american_panel,
     american_regions,
     countries_of,
@@ -18,17 +18,17 @@ from etl.measure.panel import (
 )
 from etl.measure.rules import Rules
 
-SourceYear = tuple[str, int]
+SourceAndYear = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedSide:
     """One side of a comparison: its regions, their reference year, the source-years and areas they come from."""
 
     panel: Panel
     year: int
-    origins: tuple[SourceYear, ...]
-    areas: tuple[Area, ...]
+    origins: tuple[SourceAndYear, ...]
+    areas: tuple[ReferenceArea, ...]
 
 
 def nearest(years: Iterable[int], year: int, window: int) -> int | None:
@@ -37,8 +37,8 @@ def nearest(years: Iterable[int], year: int, window: int) -> int | None:
 
 
 def choose_sides(
-    grids: Mapping[SourceYear, Grid], level: str, year: int, rules: Rules
-) -> tuple[Side | None, Side | None]:
+    grids: Mapping[SourceAndYear, Grid], level: str, year: int, rules: Rules
+) -> tuple[ComparedSide | None, ComparedSide | None]:
     """The American and the European side of a year's comparison at a level, each by its year nearest to `year`.
 
     One source speaks for the whole of the USA and one for each European region: the first of the precedence list that
@@ -60,15 +60,15 @@ def choose_sides(
     )
 
 
-def _american(grids: Mapping[SourceYear, Grid], level: str, year: int, source: str) -> Side:
+def _american(grids: Mapping[SourceAndYear, Grid], level: str, year: int, source: str) -> ComparedSide:
     grid = grids[source, year]
     panel = american_panel(source, grid, level)
     at = grid.position("us_nation", "US")
     nation = np.full(panel.employment.shape[1], np.nan) if at is None else grid.amounts("employment")[at, TRADED]
-    return Side(panel, year, ((source, year),), (Area("US", "US", nation),))
+    return ComparedSide(panel, year, ((source, year),), (ReferenceArea("US", "US", nation),))
 
 
-def _european(grids: Mapping[SourceYear, Grid], level: str, year: int, precedence: Sequence[str]) -> Side:
+def _european(grids: Mapping[SourceAndYear, Grid], level: str, year: int, precedence: Sequence[str]) -> ComparedSide:
     panels: list[Panel] = []
     taken: set[str] = set()
     for source in precedence:
@@ -81,4 +81,6 @@ def _european(grids: Mapping[SourceYear, Grid], level: str, year: int, precedenc
     origins = tuple((source, year) for source in dict.fromkeys(panel.source))
     by_source = {source: grids[source, year] for source, _ in origins}
     countries = {region[:2] for region in panel.region}
-    return Side(panel, year, origins, tuple(country_area(panel, by_source, country) for country in sorted(countries)))
+    return ComparedSide(
+        panel, year, origins, tuple(country_area(panel, by_source, country) for country in sorted(countries))
+    )

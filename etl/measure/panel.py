@@ -60,7 +60,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Area:
+class ReferenceArea:
     """A country of the reference area: its code, its name as far as it is there, and its employment (51,)."""
 
     code: str
@@ -124,7 +124,7 @@ def european_panel(source: str, grid: Grid, level: str, countries: Iterable[str]
     return stack(parts)
 
 
-def country_area(panel: Panel, grids: Mapping[str, Grid], country: str) -> Area:
+def country_area(panel: Panel, grids: Mapping[str, Grid], country: str) -> ReferenceArea:
     """A country's traded employment, named by the regions it lacks.
 
     Its national row where one source has it and speaks for all of its regions, else the sum of its regions.
@@ -134,11 +134,11 @@ def country_area(panel: Panel, grids: Mapping[str, Grid], country: str) -> Area:
     grid = grids[sources.pop()] if len(sources) == 1 else None
     at = None if grid is None else grid.position("nuts0", country)
     if grid is not None and at is not None:
-        return Area(country, country, grid.amounts("employment")[at, TRADED])
+        return ReferenceArea(country, country, grid.amounts("employment")[at, TRADED])
     level = int(str(panel.scheme[own[0]]).removeprefix("nuts"))
     lacking = sorted(nuts_codes(level, {country}) - set(panel.region[own[panel.is_complete[own]]]))
     name = f"{country} without {', '.join(lacking)}" if lacking else country
-    return Area(country, name, panel.employment[own].sum(axis=0))
+    return ReferenceArea(country, name, panel.employment[own].sum(axis=0))
 
 
 def nuts_codes(level: int, countries: Iterable[str]) -> set[str]:

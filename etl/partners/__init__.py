@@ -7,12 +7,12 @@ little is known take no part.
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.contracts import contract
 from etl.measure.rules import LEVELS
 from etl.partners.backtest import BackTest, back_test
 from etl.partners.profiles import read_profiles
 from etl.partners.relatedness import relatedness_rows
 from etl.partners.search import partner_rows
-from etl.schema import contract
 
 __all__ = ["BackTest", "back_test", "cluster_relatedness", "region_partner"]
 

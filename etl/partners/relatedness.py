@@ -8,10 +8,10 @@ Stern (2016): how far employment in the one goes with employment in the other, o
 import numpy as np
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.measure.grid import Flags
 from etl.measure.quantiles import Floats
 from etl.partners.profiles import TRADED_CODES, Profiles
-from etl.schema import contract
 
 # A region is specialised from this quotient on: its revealed comparative advantage, as Hidalgo and others have it.
 SPECIALISED = 1.0

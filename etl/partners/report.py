@@ -11,7 +11,12 @@ import pyarrow.compute as pc
 
 from etl.errors import UsageError
 from etl.measure.rules import LEVELS
-from etl.organisations import Region, organisations_in, organisations_without_strength, strong_without_organisation
+from etl.organisations import (
+    PlacedRegion,
+    organisations_in,
+    organisations_without_strength,
+    strong_without_organisation,
+)
 from etl.partners.backtest import BackTest, back_test, density
 from etl.partners.profiles import KNOWN_AT_LEAST, TRADED_CODES, read_profiles
 from etl.partners.relatedness import co_location
@@ -97,7 +102,7 @@ def partner_report(
     if year not in years:
         raise UsageError(f"{scheme}:{code} is not compared in {year}, but in {', '.join(map(str, years))}")
     names = {_key(row): (row["region_name"], row["country_code"]) for row in _rows(snapshot, "region")}
-    region = Region(scheme, code, common[0]["region_vintage"])
+    region = PlacedRegion(scheme, code, common[0]["region_vintage"])
     of_year = snapshot.table(
         "region_cluster_common", None, [("year", "=", year), ("variant", "=", "full"), ("level", "=", _level(scheme))]
     )
@@ -152,10 +157,10 @@ def _described(
     `little`: clusters of which the region has less than the reference area.
     """
     of_cluster = {(r["region_scheme"], r["region_code"]): r for r in common.to_pylist() if r["cluster_code"] == cluster}
-    there: dict[Region, list[Row]] = {}
+    there: dict[PlacedRegion, list[Row]] = {}
     result = []
     for row in sorted(rows, key=lambda row: (KINDS.index(row["kind"]), row["partner_rank"])):
-        partner = Region(row["partner_scheme"], row["partner_code"], row["partner_vintage"])
+        partner = PlacedRegion(row["partner_scheme"], row["partner_code"], row["partner_vintage"])
         if partner not in there:
             there[partner] = organisations_in(organisations, partner)
         explaining = explained(row["explaining_clusters"])
@@ -210,7 +215,7 @@ def _why_none(found: Sequence[Row], own: Sequence[Row], cluster: int | None, any
 
 
 def _opportunities(
-    snapshot: Snapshot, common: pa.Table, region: Region, clusters: Mapping[int, str]
+    snapshot: Snapshot, common: pa.Table, region: PlacedRegion, clusters: Mapping[int, str]
 ) -> tuple[list[Row], BackTest | None]:
     """Clusters that are not strong in the region, by relatedness density; none unless the back-test is passed."""
     test = snapshot_test(snapshot)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.measure.grid import Positions
 from etl.measure.quantiles import Floats
 from etl.partners.profiles import TRADED_CODES, Profiles, weighted
 from etl.partners.relatedness import co_location
 from etl.partners.scores import KINDS, Features, Relations, every, paired, score
-from etl.schema import contract
 
 PARTNERS = 20
 EXPLAINING = 5
@@ -25,7 +25,7 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class RegionPairs:
     """Regions (p,) and their partners, as positions in the profiles, with the partner's rank and the score."""
 
     region: Positions
@@ -66,7 +66,7 @@ def partner_rows(profiles: Profiles, level: str, year: int) -> pa.Table:
     return result.conform(pa.concat_tables(parts))
 
 
-def best_of_both(scores: Floats, american: Positions, european: Positions) -> Pairs:
+def best_of_both(scores: Floats, american: Positions, european: Positions) -> RegionPairs:
     """The best partners with a score above 0 of each region of both sides; the first by code where they are equal.
 
     `scores`: (n, m), those of the American regions against the European ones.
@@ -77,10 +77,12 @@ def best_of_both(scores: Floats, american: Positions, european: Positions) -> Pa
         best = np.take_along_axis(values, order, axis=1)
         at, place = np.nonzero(best > 0)
         parts.append((mine[at], theirs[order[at, place]], place + 1, best[at, place]))
-    return Pairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return RegionPairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _bands(profiles: Profiles, relations: Relations, chosen: Mapping[str, Pairs]) -> dict[str, tuple[Floats, Floats]]:
+def _bands(
+    profiles: Profiles, relations: Relations, chosen: Mapping[str, RegionPairs]
+) -> dict[str, tuple[Floats, Floats]]:
     """10th and 90th percentile of each pair's score over the draws; flags and relations of clusters stay as they are.
 
     A draw of which nothing can be said counts as 0: nothing in it is alike or complementary.
@@ -104,7 +106,7 @@ def _bands(profiles: Profiles, relations: Relations, chosen: Mapping[str, Pairs]
     return bands
 
 
-def explain(profiles: Profiles, relations: Relations, pairs: Pairs, kind: str) -> list[str]:
+def explain(profiles: Profiles, relations: Relations, pairs: RegionPairs, kind: str) -> list[str]:
     """The clusters of each pair that add most to its score, largest first: `4,32`, for a complement links `4>32`."""
     strengths = profiles.strengths
     if kind == "complement":
@@ -129,7 +131,7 @@ def explain(profiles: Profiles, relations: Relations, pairs: Pairs, kind: str) -
     return texts
 
 
-def _columns(profiles: Profiles, pairs: Pairs) -> dict[str, Any]:
+def _columns(profiles: Profiles, pairs: RegionPairs) -> dict[str, Any]:
     """Keys, rank, score and relative size of pairs."""
 
     def keys(prefix: str, at: Positions) -> dict[str, pa.Array]:

@@ -4,7 +4,7 @@ from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry, GateResult, Manifest, SourceFileState
 from etl.publish.outcome import OvertakenError, Published, published_already
 from etl.publish.parquet import parquet_bytes, part_path, part_year
-from etl.publish.placing import DamagedPartError
+from etl.publish.part_files import DamagedPartError
 from etl.publish.publisher import publish
 from etl.publish.versions import content_id, latest_version, newest_manifest, read_manifest, versions
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from etl.compatible import compatible_views
+from etl.contracts import Column, Contract
+from etl.contracts.compatible import compatible_views
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import manifest_json_schema
-from etl.schema import Column, Contract
-from etl.seal import json_bytes
+from etl.storage.checksummed import json_bytes
 
 TITLE = "Clusterbridge"
 SUMMARY = "The industry clusters of US and European regions on one taxonomy, with status, bounds and provenance."

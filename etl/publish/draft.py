@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 
+from etl.contracts import Contract, contracts
 from etl.errors import DataError
 from etl.publish.manifest import Environment, FileEntry, GateResult, Manifest, SourceFileState, TableEntry
 from etl.publish.parquet import parquet_bytes, part_path, part_year
-from etl.schema import Contract, contracts
 
 #: Libraries whose versions the manifest names: those that compute what is published.
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "duckdb", "great-expectations")

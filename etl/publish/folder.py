@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from etl.errors import TransientError, UsageError
-from etl.locks import held
 from etl.publish.catalogue import documents
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry
 from etl.publish.outcome import OvertakenError, Published, settled
-from etl.publish.placing import check_part, place
+from etl.publish.part_files import check_part, write_part
 from etl.publish.versions import SNAPSHOTS, started_versions, version_name, version_order
 from etl.storage import TEMPORARY_PREFIX, Storage, hash_file
+from etl.storage.locks import held
 
 #: What the name of a folder starts with while a version is built in it; killed runs leave it to `prune`.
 BUILDING_PREFIX = ".building-"
@@ -32,7 +32,7 @@ def publish_in_folder(storage: Storage, draft: Draft, parts: Mapping[str, Part])
     with _building_folder(storage, snapshots, version) as building:
         name = f"{SNAPSHOTS}/{building.name}"
         for path, part in parts.items():
-            place(storage, f"{name}/{path}", part)
+            write_part(storage, f"{name}/{path}", part)
         texts = documents(draft, parts, version)
         for path, data in texts.items():
             storage.write(f"{name}/{path}", data)

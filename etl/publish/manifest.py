@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from etl.errors import IntegrityError
-from etl.seal import json_bytes, sealed, unsealed
+from etl.storage.checksummed import json_bytes, verified_json, with_checksum
 
 #: Version of the manifest's own form; a change that breaks readers is a new major version.
 MANIFEST_FORMAT = "1.0"
@@ -96,13 +96,13 @@ class Manifest(_Model):
     environment: Environment = Field(description="Where the snapshot was built.")
 
     def to_bytes(self) -> bytes:
-        """Serialise, sealed: `checksum` is the SHA-256 of all the rest."""
-        return sealed(self.model_dump(mode="json"))
+        """Serialise, with_checksum: `checksum` is the SHA-256 of all the rest."""
+        return with_checksum(self.model_dump(mode="json"))
 
     @classmethod
     def from_bytes(cls, data: bytes, path: str) -> "Manifest":
         """Read a manifest. Raises IntegrityError naming `path` where a single byte is not as written."""
-        content = unsealed(data, path)
+        content = verified_json(data, path)
         try:
             return cls.model_validate(content)
         except ValidationError as error:

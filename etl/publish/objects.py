@@ -12,10 +12,10 @@ from etl.publish.catalogue import documents
 from etl.publish.draft import Draft, Part
 from etl.publish.manifest import FileEntry
 from etl.publish.outcome import Published, settled
-from etl.publish.placing import check_part, place
+from etl.publish.part_files import check_part, write_part
 from etl.publish.versions import SNAPSHOTS, manifest_path, newest_version, version_name, version_order
-from etl.seal import json_bytes, sealed, unsealed
 from etl.storage import Storage
+from etl.storage.checksummed import json_bytes, verified_json, with_checksum
 
 CLAIM = "claim.json"
 _CONNECTIONS = 4
@@ -43,7 +43,7 @@ def publish_as_objects(storage: Storage, draft: Draft, parts: Mapping[str, Part]
 def read_claim(storage: Storage, path: str) -> dict[str, Any] | None:
     """Read a claim; None where it is gone or damaged, and so nobody's."""
     try:
-        return unsealed(storage.read_bytes(path), path)
+        return verified_json(storage.read_bytes(path), path)
     except (FileNotFoundError, IntegrityError):
         return None
 
@@ -56,7 +56,7 @@ def claim_on(content_id: str, previous: str | None, files: Mapping[str, str]) ->
 
 def claim_of(content: Mapping[str, str | None]) -> bytes:
     """Return a claim on a version's name for some content, made now."""
-    return sealed({**content, "claimed_at": datetime.now(UTC).isoformat(timespec="seconds")})
+    return with_checksum({**content, "claimed_at": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
 def _claimed(storage: Storage, draft: Draft, parts: Mapping[str, Part]) -> str:
@@ -89,7 +89,7 @@ def _brought(storage: Storage, target: str, part: Part) -> None:
     """Bring a part to its place, unless a run that was killed brought it; read it back to be sure."""
     if storage.exists(target) and _digest(storage, target) == part.sha256:
         return
-    place(storage, target, part)
+    write_part(storage, target, part)
     check_part(part, _digest(storage, target), target)
 
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from etl.cells import plain
+from etl.columns import plain
+from etl.contracts import Contract
 from etl.errors import DataError
-from etl.schema import Contract
 
 #: Rows of a row group. One county of one year lies in one group, and the footers of all years still read in
 #: milliseconds; larger groups read more than is asked for, smaller ones cost more footer than they save.

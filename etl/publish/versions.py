@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
 
+from etl.contracts import Contract
 from etl.errors import DataError, IntegrityError, TransientError, UsageError
 from etl.publish.manifest import Manifest
-from etl.schema import Contract
-from etl.seal import json_bytes
 from etl.storage import Storage
+from etl.storage.checksummed import json_bytes
 
 SNAPSHOTS = "snapshots"
 LATEST = f"{SNAPSHOTS}/latest.json"

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.errors import UsageError
 from etl.reference.store import read, rows
-from etl.schema import contract
 
 NO_CLUSTER = 0
 NOT_ALLOCATED = -1

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.errors import SourceFormatError
 from etl.reference.counties import STATEWIDE, area_names, counties, states
 from etl.reference.nuts import is_extra_regio, nuts_parent, nuts_regions
-from etl.schema import contract
 
 # Comparable levels: L = states with NUTS 1, M = economic areas with NUTS 2, S = counties and CBSA with NUTS 3.
 REGION_LEVEL = {

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from etl.schema import contract
+from etl.contracts import contract
 
 _SOURCES = (
     {

@@ -9,13 +9,13 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from etl.measure.rules import LEVELS
-from etl.organisations import Region, overlap
-from etl.organisations.places import STATE_VINTAGE
+from etl.organisations import PlacedRegion, overlap
+from etl.organisations.region_matching import STATE_VINTAGE
 from etl.reference.counties import ECONOMIC_AREA_VINTAGE
 from etl.reference.nuts import CURRENT_NUTS
-from etl.site.cells import cells, series
 from etl.site.encode import data_file
-from etl.site.grid import CLUSTERS, REGION, frame, of_schemes
+from etl.site.page_data import cells, series
+from etl.site.page_grid import CLUSTERS, REGION, frame, of_schemes
 from etl.site.shapes import Boundaries, Shapes, shapes
 from etl.site.summed import with_nuts1
 from etl.site.tables import Tables
@@ -174,10 +174,10 @@ def _regions(tables: Tables) -> list[list[Any]]:
     return found
 
 
-def _compared_regions(tables: Tables) -> list[Region]:
+def _compared_regions(tables: Tables) -> list[PlacedRegion]:
     vintages = {"us_state": STATE_VINTAGE, "us_economic_area": ECONOMIC_AREA_VINTAGE}
     keys = [key.split(":") for key, *_ in _regions(tables)]
-    return [Region(scheme, code, vintages.get(scheme, CURRENT_NUTS)) for scheme, code in keys]
+    return [PlacedRegion(scheme, code, vintages.get(scheme, CURRENT_NUTS)) for scheme, code in keys]
 
 
 def _related(tables: Tables) -> dict[str, list[list[Any]]]:
@@ -199,7 +199,7 @@ def _related(tables: Tables) -> dict[str, list[list[Any]]]:
     return found
 
 
-def _organisations(tables: Tables, regions: Sequence[Region]) -> dict[str, Any]:
+def _organisations(tables: Tables, regions: Sequence[PlacedRegion]) -> dict[str, Any]:
     """Organisations with the name of their region, and those of the page's regions that share territory with it."""
     if "cluster_organisation" not in tables.years:
         return {"rows": []}
@@ -212,11 +212,11 @@ def _organisations(tables: Tables, regions: Sequence[Region]) -> dict[str, Any]:
     return {"rows": [{**row, "regions": there[_place(row)]} for row in records]}
 
 
-def _place(row: Mapping[str, Any]) -> Region | None:
-    return Region(row["region_scheme"], row["region_code"], row["region_vintage"]) if row["region_code"] else None
+def _place(row: Mapping[str, Any]) -> PlacedRegion | None:
+    return PlacedRegion(row["region_scheme"], row["region_code"], row["region_vintage"]) if row["region_code"] else None
 
 
-def _places(place: Region | None, regions: Sequence[Region]) -> list[str]:
+def _places(place: PlacedRegion | None, regions: Sequence[PlacedRegion]) -> list[str]:
     """Keys of the regions that share territory with a place; none for a nation, or for nothing."""
     return [f"{one.scheme}:{one.code}" for one in regions if place and overlap(place, one)]
 

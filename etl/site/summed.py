@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from etl.reference.nuts import CURRENT_NUTS, is_extra_regio, nuts_regions
 from etl.site.encode import STATUS_LETTERS
-from etl.site.grid import frame
+from etl.site.page_grid import frame
 from etl.site.tables import Tables
 
 REASON = "added up from NUTS 2, for which the source has quotients"

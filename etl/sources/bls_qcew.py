@@ -29,17 +29,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl import cells, reference
+from etl import columns, reference
 from etl.errors import SourceFormatError
 from etl.reference.counties import STATEWIDE
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.completeness import EXACT, SMALL_AREAS, RequiredParts
 from etl.sources.naics_codes import TOTAL, UNCLASSIFIED, CodeLists, known_codes, level
 from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers, check_header, read_blocks
 from etl.sources.us_cells import (
     REPORTED,
     WITHHELD,
-    Cells,
+    AmericanCells,
     Floats,
     Numbers,
     OneEach,
@@ -47,7 +48,6 @@ from etl.sources.us_cells import (
     nullable,
     region_industry,
 )
-from etl.sources.wholeness import EXACT, SMALL_AREAS, Parts
 
 SOURCE = "bls_qcew"
 BASE = "https://data.bls.gov/cew/data"
@@ -198,7 +198,7 @@ class BlsQcew(Dataset):
 
 def _require_whole(file: ArchivedFile, rows: Rows, regions: list[str], industries: list[str]) -> None:
     """Averages over a year: each sector's establishments are rounded."""
-    parts = Parts(regions, industries)
+    parts = RequiredParts(regions, industries)
     parts.take(rows.region, rows.industry, rows.establishments, np.where(rows.is_withheld, nan, rows.employment))
     schemes = {_scheme(code) for code in regions}
     limits = EXACT.get(schemes.pop(), SMALL_AREAS) if len(schemes) == 1 else SMALL_AREAS
@@ -319,7 +319,7 @@ def _table(rows: Rows, year: int, regions: list[str], industries: list[str]) -> 
             place = Place(SOURCE, year, scheme, vintage, f"naics{naics_vintage(year)}")
             where = f"QCEW, {year}, {scheme}"
             tables.append(region_industry(place, [_cells(part)], regions, industries, list(DISCLOSURES), where))
-    return cells.concat(tables)
+    return columns.concat(tables)
 
 
 def _scheme(code: str) -> str:
@@ -328,10 +328,10 @@ def _scheme(code: str) -> str:
     return "us_state" if len(code) == 2 else "us_county"
 
 
-def _cells(rows: Rows) -> Cells:
+def _cells(rows: Rows) -> AmericanCells:
     status = np.where(rows.is_withheld, WITHHELD, REPORTED).astype(np.int8)
     employment = nullable(np.where(rows.is_withheld, nan, rows.employment))
-    return Cells(
+    return AmericanCells(
         rows.region,
         rows.industry,
         employment,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl import cells
+from etl import columns
 from etl.errors import SourceFormatError
 from etl.sources.base import ArchivedFile, Parsed
 from etl.sources.bodies import head, refuse_page
@@ -68,7 +68,7 @@ def read_answers(files: Sequence[ArchivedFile], year: int) -> Parsed:
         if part:
             blocks = (_block(file) for file in part)
             tables.append(read_cells(blocks, kind, year, f"Census API, {year}", has_marks=False))
-    return Parsed({"region_industry": cells.concat(tables)} if tables else {})
+    return Parsed({"region_industry": columns.concat(tables)} if tables else {})
 
 
 def outline_answer(file: ArchivedFile, year: int) -> dict[str, float | list[str]]:

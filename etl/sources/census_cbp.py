@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl import cells, reference
+from etl import columns, reference
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.census_api_answers import read_answers
 from etl.sources.census_cells import COLUMNS, GEOGRAPHIES, SOURCE, outline, read_cells, required_columns
@@ -106,14 +106,14 @@ def _read_bulk(files: Sequence[ArchivedFile], year: int) -> Parsed:
             table, note = _named_areas(table, file)
             notes += note
         tables.append(table)
-    return Parsed({"region_industry": cells.concat(tables)} if tables else {}, notes)
+    return Parsed({"region_industry": columns.concat(tables)} if tables else {}, notes)
 
 
 def _named_areas(table: pa.Table, file: ArchivedFile) -> tuple[pa.Table, list[str]]:
     """Leave out the areas that the built-in delineation does not have: nothing is published without a name."""
     vintage = table.column("region_vintage")[0].as_py()
     names = reference.area_names("us_cbsa", vintage)
-    positions, codes = cells.codes(table.column("region_code"))
+    positions, codes = columns.codes(table.column("region_code"))
     is_named = np.array([code in names for code in codes], np.bool_)
     if is_named.all():
         return table, []
@@ -131,14 +131,14 @@ def combine(bulk: Parsed, answers: Parsed) -> Parsed:
         return Parsed(bulk.tables or answers.tables, bulk.notes + answers.notes)
     first = bulk.tables["region_industry"]
     second = _in_county_list_of(first, answers.tables["region_industry"])
-    both = cells.concat([first, second])
+    both = columns.concat([first, second])
     key = _cell_keys(both)
     order = np.argsort(key[: first.num_rows])
     sorted_key = key[: first.num_rows][order]
     place = np.minimum(np.searchsorted(sorted_key, key[first.num_rows :]), first.num_rows - 1)
     is_in_bulk = sorted_key[place] == key[first.num_rows :]
     notes = _comparison(first.take(pa.array(order[place[is_in_bulk]])), second.filter(pa.array(is_in_bulk)))
-    table = cells.concat([first, second.filter(pa.array(~is_in_bulk))])
+    table = columns.concat([first, second.filter(pa.array(~is_in_bulk))])
     return Parsed({"region_industry": table}, bulk.notes + answers.notes + notes)
 
 
@@ -157,7 +157,7 @@ def _cell_keys(table: pa.Table) -> np.ndarray:
     """One number a cell: region scheme, region and industry."""
     key = np.zeros(table.num_rows, np.int64)
     for name in ("region_scheme", "region_code", "industry_code"):
-        positions, values = cells.codes(table.column(name))
+        positions, values = columns.codes(table.column(name))
         key = key * len(values) + positions
     return key
 

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from etl import reference
 from etl.errors import SourceFormatError
 from etl.sources.census_disclosure import Marks
+from etl.sources.completeness import EXACT, SMALL_AREAS, RequiredParts, require_all, sectors_of
 from etl.sources.naics_codes import TOTAL, CodeLists, known_codes, level
 from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers
 from etl.sources.us_cells import (
     NO_STATUS,
-    Cells,
+    AmericanCells,
     Floats,
     Numbers,
     OneEach,
@@ -25,7 +26,6 @@ from etl.sources.us_cells import (
     nullable,
     region_industry,
 )
-from etl.sources.wholeness import EXACT, SMALL_AREAS, Parts, require_all, sectors_of
 
 SOURCE = "census_cbp"
 
@@ -117,7 +117,7 @@ def outline(
     industries = CodeNumbers(code_lists(year).resolve, [TOTAL])
     marks = Marks()
     once = OneEach(regions.codes.values, industries.values)
-    parts = Parts(regions.codes.values, industries.values)
+    parts = RequiredParts(regions.codes.values, industries.values)
     employment = establishments = payroll = 0.0
     where = ""
     for block in blocks:
@@ -238,7 +238,7 @@ _RESOLVE: dict[str, _Resolver] = {
 }
 
 
-def _cells(block: Block, regions: _Regions, industries: CodeNumbers, marks: Marks, *, has_marks: bool) -> Cells:
+def _cells(block: Block, regions: _Regions, industries: CodeNumbers, marks: Marks, *, has_marks: bool) -> AmericanCells:
     region, industry = regions.of(block), industries.of(block, "naics")
     keep = _is_all_legal_forms(block) & (industry >= 0)
     if not keep.all():
@@ -246,7 +246,7 @@ def _cells(block: Block, regions: _Regions, industries: CodeNumbers, marks: Mark
     is_zero_printed = has_marks and block.has("empflag")
     employment = marks.disclose(block, "emp", "empflag", "emp_nf", is_zero_printed=is_zero_printed)
     payroll, payroll_status = _payroll(block, marks, is_zero_printed)
-    return Cells(
+    return AmericanCells(
         region,
         industry,
         nullable(employment.figure),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.cells import codes, constant
+from etl.columns import codes, constant
 from etl.errors import SourceFormatError
 from etl.reference.nuts import NUTS_VERSIONS, is_extra_regio, nuts_regions, nuts_version_of, nuts_version_of_code
 from etl.sources import nace_codes
@@ -61,7 +61,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class ObservationGrid:
     """Observations as a sparse region by industry grid: one entry per cell that has an observation of any indicator."""
 
     region: Numbers
@@ -136,7 +136,7 @@ def _area(text: str, by_nation: bool) -> str | None:
 
 def _grid(
     file: ArchivedFile, observations: pa.Table, areas: Numbers, industries: Numbers, width: int, layout: Layout
-) -> Grid:
+) -> ObservationGrid:
     cells, place = np.unique(areas * width + industries, return_inverse=True)
     indicators, names = codes(observations.column(layout.indicator))
     value = observations.column("value").to_numpy()
@@ -151,7 +151,7 @@ def _grid(
         figures[code][place[rows]] = value[rows]
         if code == layout.employment:
             marks[place[rows]] = observations.column("mark").take(pa.array(rows)).to_pylist()
-    return Grid(cells // width, cells % width, figures, marks)
+    return ObservationGrid(cells // width, cells % width, figures, marks)
 
 
 def _refuse(file: ArchivedFile, observations: pa.Table, rows: Numbers, reason: str) -> None:
@@ -160,7 +160,7 @@ def _refuse(file: ArchivedFile, observations: pa.Table, rows: Numbers, reason: s
         raise SourceFormatError(f"{file.url}, line {line}: {reason}")
 
 
-def _vintages(grid: Grid, areas: Sequence[str], year: int) -> tuple[Numbers, list[str]]:
+def _vintages(grid: ObservationGrid, areas: Sequence[str], year: int) -> tuple[Numbers, list[str]]:
     """NUTS version of each area in this year, 0 for areas that are none then, and a sentence about these."""
     is_filled = ~np.isnan(np.stack(list(grid.figures.values()))).all(axis=0)
     filled = {areas[number] for number in np.unique(grid.region[is_filled])}
@@ -205,7 +205,7 @@ def _note(found: Sequence[str], words: str) -> list[str]:
 
 
 def _table(
-    grid: Grid,
+    grid: ObservationGrid,
     rows: Booleans,
     areas: Sequence[str],
     vintages: Numbers,

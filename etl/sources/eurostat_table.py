@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import pyarrow.compute as pc
 
-from etl.cells import concat
+from etl.columns import concat
 from etl.errors import SourceFormatError
 from etl.sources import eurostat_cells, eurostat_formats
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.completeness import require_all
 from etl.sources.eurostat_cells import Layout
-from etl.sources.wholeness import require_all
 
 #: A sheet with fewer rows is an extract, of which nothing is asked.
 _ROWS_FROM = 10_000

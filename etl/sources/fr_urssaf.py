@@ -19,14 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from etl.cells import concat, constant
+from etl.columns import concat, constant
 from etl.errors import SourceFormatError
 from etl.reference.nuts import is_extra_regio, nuts_regions
 from etl.sources import nace_codes
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.bodies import first_line, refuse_page
+from etl.sources.completeness import require_all
 from etl.sources.tabular import BLOCK_BYTES, CODE, Block, CodeNumbers, open_text
-from etl.sources.wholeness import require_all
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from etl.contracts import contract
 from etl.errors import SourceFormatError
 from etl.reference.nuts import NUTS_VERSIONS, nuts_regions, nuts_version_of
-from etl.schema import contract
 from etl.settings import Settings
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.configured import TableSettings, check_table, cluster_of, number, table_rows, table_settings

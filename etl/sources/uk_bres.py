@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.cells import constant
+from etl.columns import constant
 from etl.errors import SourceFormatError
 from etl.reference.nuts import nuts_regions
 from etl.sources import nace_codes

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from etl.cells import STATUSES, constant
+from etl.columns import STATUSES, constant
 from etl.errors import SourceFormatError
 from etl.sources import naics_codes
 
@@ -24,7 +24,7 @@ _INDUSTRIES_MAX = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class AmericanCells:
     """Figures of some rows, aligned, as small as they get: a county year has two million.
 
     `region`, `industry`, `flag`: numbers of codes in the lists given to `region_industry`. `employment`: persons, as
@@ -62,7 +62,7 @@ class Place:
 
 def region_industry(
     place: Place,
-    cells: Sequence[Cells],
+    cells: Sequence[AmericanCells],
     regions: list[str],
     industries: list[str],
     flags: list[str],
@@ -89,7 +89,7 @@ def region_industry(
 
 def _rows(
     place: Place,
-    cells: Cells,
+    cells: AmericanCells,
     lists: Mapping[str, pa.Array],
     levels: Statuses,
     leaves: npt.NDArray[np.bool_],

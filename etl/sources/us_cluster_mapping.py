@@ -28,12 +28,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import reference
+from etl.contracts import contract
 from etl.errors import ImplausibleError, SourceFormatError
-from etl.schema import contract
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.bodies import head, refuse_page
+from etl.sources.completeness import require_all
 from etl.sources.uscm_lists import compare_clusters, compare_regions
-from etl.sources.wholeness import require_all
 
 BASE = "https://clustermapping.us/data"
 PAGE_ROWS = 10_000

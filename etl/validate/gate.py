@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.contracts import Contract, contract
 from etl.errors import GateError
-from etl.schema import Contract, contract
 from etl.validate.checks import Check, checks_of
 from etl.validate.report import FAILING_SCHEMA, Checked, GateReport
 from etl.validate.suites import Expectation, Suite, suite

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from etl.errors import GateError
 from etl.publish.manifest import GateResult
-from etl.seal import json_bytes
 from etl.storage import Storage
+from etl.storage.checksummed import json_bytes
 
 FAILING_SCHEMA = pa.schema(
     [

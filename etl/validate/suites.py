@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from etl.contracts import Column, Contract, contract
 from etl.errors import GateError
 from etl.resources import resource_folder
-from etl.schema import Column, Contract, contract
 
 #: Doubles may miss a limit by their last bits.
 TOLERANCE = 1e-9

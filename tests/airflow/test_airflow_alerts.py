@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from etl.airflow.alerts import alert, on_failure
-from etl.airflow.nights import OutOfTimeError
+from etl.airflow.schedule import OutOfTimeError
 
 ALERTS = "CLUSTERBRIDGE_AIRFLOW_ALERTS"
 

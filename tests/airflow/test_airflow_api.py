@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from etl.airflow.api import note_run
-from etl.airflow.nights import today
+from etl.airflow.schedule import today
 from etl.cli import app
 from etl.errors import UsageError
 

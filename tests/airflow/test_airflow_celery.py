@@ -11,10 +11,10 @@ from airflow_platform import Platform, a_night_from_now, platform_folder, wait_f
 from held_s3 import HeldS3
 from small_publishers import write_small_publishers
 
-from etl.airflow.nights import today
+from etl.airflow.schedule import today
 from etl.mirror import MirrorServer
 from etl.publish import read_manifest
-from etl.refresh import Asked, refresh
+from etl.run.refresh import RefreshRequest, refresh
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -113,7 +113,7 @@ def test_a_night_in_which_workers_are_killed_publishes_the_same_bytes(world: Sim
     undisturbed = Storage(str(tmp_path / "undisturbed"))
     refresh(
         undisturbed,
-        Asked(today(), ("census_cbp", "eurostat_sbs"), mirror=world.mirror.address),
+        RefreshRequest(today(), ("census_cbp", "eurostat_sbs"), mirror=world.mirror.address),
         Settings(data=undisturbed.root, workers=1),
     )
     builds = {task["rendered_map_index"]: task for task in airflow.tasks("ingest_eu", runs["eu"])}

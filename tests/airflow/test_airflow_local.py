@@ -21,10 +21,10 @@ from airflow_platform import Platform, a_night_from_now, platform_folder, wait_f
 from small_publishers import write_small_publishers
 from typer.testing import CliRunner
 
-from etl.airflow.nights import today
+from etl.airflow.schedule import today
 from etl.mirror import Fault, MirrorServer
 from etl.publish import latest_version, read_manifest, versions
-from etl.refresh import Asked, ask_publishers
+from etl.run.refresh import RefreshRequest, ask_publishers
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -100,7 +100,7 @@ def built_world(folder: Path, alerts: tuple[str, list[str]]) -> Iterator[SimpleN
 
 def archive(world: SimpleNamespace, dataset: str, day: str, *, accept: bool = False) -> None:
     """Ask a publisher as of a day, outside Airflow."""
-    asked = Asked(
+    asked = RefreshRequest(
         datetime.fromisoformat(day).date(),
         (dataset,),
         mirror=world.mirror.address,

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from etl.airflow.nights import Nights, OutOfTimeError, day_of_key, is_past, time_left, today
+from etl.airflow.schedule import OutOfTimeError, Schedule, day_of_key, is_past, time_left, today
 from etl.errors import DataError, GateError, NothingAvailableError, SourceFormatError, TransientError, UsageError
 
 
 def test_settings_come_from_the_environment() -> None:
-    nights = Nights.from_environment(
+    nights = Schedule.from_environment(
         {
             "CLUSTERBRIDGE_AIRFLOW_START": "01:30",
             "CLUSTERBRIDGE_AIRFLOW_DEADLINE": "07:00",
@@ -39,7 +39,7 @@ def test_settings_come_from_the_environment() -> None:
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"CLUSTERBRIDGE_AIRFLOW_{name}"):
-        Nights.from_environment({f"CLUSTERBRIDGE_AIRFLOW_{name}": value})
+        Schedule.from_environment({f"CLUSTERBRIDGE_AIRFLOW_{name}": value})
 
 
 def test_the_line_s_own_settings_do_not_mind_those_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_a_phase_ends_in_time_for_the_deadline_but_only_tonight() -> None:
     ago = datetime.now(UTC) - timedelta(minutes=10)
     started = ago.isoformat()
     # A deadline that this run can no longer keep: it has as long as a whole night, four hours.
-    nights = Nights(start="00:00", deadline="04:00") if ago.hour >= 4 else Nights(start="19:59", deadline="23:59")
+    nights = Schedule(start="00:00", deadline="04:00") if ago.hour >= 4 else Schedule(start="19:59", deadline="23:59")
     whole = nights.window_from(ago)
     assert 0 < time_left(today(), started, timedelta(minutes=11) / whole, nights) <= 60
     with pytest.raises(OutOfTimeError):
@@ -71,7 +71,7 @@ def test_a_phase_ends_in_time_for_the_deadline_but_only_tonight() -> None:
 
 
 def test_a_run_that_starts_late_has_less_time_so_that_the_deadline_is_kept() -> None:
-    nights = Nights(start="02:00", deadline="06:00")
+    nights = Schedule(start="02:00", deadline="06:00")
     windows = [
         nights.window_from(datetime(2026, 3, 1, hour, minute, tzinfo=UTC))
         for hour, minute in ((2, 0), (1, 0), (5, 50), (6, 0), (15, 0))

@@ -77,9 +77,9 @@ def test_ingest_runs_by_snapshot_date_and_delivers_whatever_happened(dags, side:
 
 
 def test_the_phases_of_a_night_end_before_its_deadline(dags) -> None:
-    from etl.airflow.nights import BEGIN_SHARE, BUILD_SHARE, FETCH_SHARE, Nights
+    from etl.airflow.schedule import BEGIN_SHARE, BUILD_SHARE, FETCH_SHARE, Schedule
 
-    nights = Nights()
+    nights = Schedule()
     assert nights.window.total_seconds() == 4 * 3600
     assert FETCH_SHARE < BEGIN_SHARE
     assert BEGIN_SHARE + BUILD_SHARE < 1

@@ -27,7 +27,7 @@ def test_a_backfill_of_years_fetches_builds_and_publishes(
     def validate(tables: dict[str, pa.Table], **_: object) -> GateReport:
         return GateReport((), 0, FAILING_SCHEMA.empty_table())
 
-    monkeypatch.setattr("etl.gate.validate", validate)
+    monkeypatch.setattr("etl.run.checked_publishing.validate", validate)
     conf = {"first": 2019, "last": 2019, "datasets": ["census_cbp"], "fetch": "publishers"}
     with caplog.at_level(logging.INFO, "etl.airflow"):
         run = backfill_dag().test(run_conf=conf)

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from etl.airflow import steps
-from etl.airflow.nights import OutOfTimeError, today
+from etl.airflow.schedule import OutOfTimeError, today
 from etl.errors import DataError, GateError, NothingAvailableError, TransientError, UsageError
 from etl.mirror import Fault, MirrorServer
 from etl.publish import read_manifest
-from etl.status import root_status
+from etl.snapshots.status import root_status
 from etl.storage import Storage
 from etl.validate import GateReport
 from etl.validate.report import FAILING_SCHEMA, Checked
@@ -25,7 +25,7 @@ KEY, YESTERDAY = DAY.isoformat(), (DAY - timedelta(days=1)).isoformat()
 @pytest.fixture(autouse=True)
 def day(monkeypatch: pytest.MonkeyPatch) -> None:
     """Midnight does not come while these tests run."""
-    monkeypatch.setattr("etl.airflow.nights.today", lambda: DAY)
+    monkeypatch.setattr("etl.airflow.schedule.today", lambda: DAY)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         checked = [Checked("region", None, text, {}, "critical", "", False, 1) for text in refusals]
         return GateReport(tuple(checked), len(checked), FAILING_SCHEMA.empty_table())
 
-    monkeypatch.setattr("etl.gate.validate", validate)
+    monkeypatch.setattr("etl.run.checked_publishing.validate", validate)
     return refusals
 
 
@@ -57,7 +57,7 @@ def parquet_hashes(root: str, version: str) -> dict[str, str]:
 def test_a_night_task_by_task_publishes_what_a_refresh_does(
     data_root: str, tmp_path: Path, mirror: MirrorServer
 ) -> None:
-    from etl.refresh import Asked, refresh
+    from etl.run.refresh import RefreshRequest, refresh
     from etl.settings import Settings
 
     told = [ingest("us"), ingest("eu")]
@@ -74,7 +74,7 @@ def test_a_night_task_by_task_publishes_what_a_refresh_does(
         assert len(json.dumps(small)) < 5000
 
     other = str(tmp_path / "other")
-    refresh(Storage(other), Asked(DAY, mirror=mirror.address), Settings(data=other, workers=1))
+    refresh(Storage(other), RefreshRequest(DAY, mirror=mirror.address), Settings(data=other, workers=1))
     assert parquet_hashes(data_root, KEY) == parquet_hashes(other, KEY)
 
     assert steps.measure(KEY) == {"version": KEY}
@@ -115,7 +115,7 @@ def test_a_day_in_the_past_asks_nobody(data_root: str, mirror: MirrorServer) -> 
 
 def test_a_day_in_the_past_is_rebuilt_from_what_was_known_then(data_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as yesterday:
-        yesterday.setattr("etl.airflow.nights.today", lambda: DAY - timedelta(days=1))
+        yesterday.setattr("etl.airflow.schedule.today", lambda: DAY - timedelta(days=1))
         ingest("eu", YESTERDAY)
     steps.fetch(["census_cbp"], KEY, None)
     result = steps.publish(YESTERDAY, None)
@@ -156,7 +156,7 @@ def test_a_side_whose_publisher_was_not_asked_tonight_is_not_fresh(
     data_root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as yesterday:
-        yesterday.setattr("etl.airflow.nights.today", lambda: DAY - timedelta(days=1))
+        yesterday.setattr("etl.airflow.schedule.today", lambda: DAY - timedelta(days=1))
         ingest("eu", YESTERDAY)
         assert steps.delivery(YESTERDAY, "eu")["freshness"] == "fresh"
     told = steps.delivery(KEY, "eu")

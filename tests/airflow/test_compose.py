@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etl.airflow.nights import PREFIX, Nights
+from etl.airflow.schedule import PREFIX, Schedule
 
 REPOSITORY = Path(__file__).parent.parent.parent
 COMPOSE = REPOSITORY / "docker-compose.yml"
@@ -23,7 +23,7 @@ def test_the_example_names_every_secret_that_is_asked_for_and_no_other() -> None
 
 def test_every_airflow_service_sees_every_setting_of_the_nights() -> None:
     services = yaml.safe_load(COMPOSE.read_text())["services"]
-    settings = {PREFIX + field.name.upper() for field in fields(Nights)}
+    settings = {PREFIX + field.name.upper() for field in fields(Schedule)}
     airflow = {name: service for name, service in services.items() if name.startswith("airflow-")}
     assert len(airflow) == 7
     for service in airflow.values():

@@ -77,7 +77,7 @@ def test_a_first_night_with_silent_publishers_fails(run: Run, tmp_path: Path) ->
 
 def test_a_refused_gate_leaves_the_version_before(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = world.latest
-    monkeypatch.setattr("etl.gate.validate", _refuses)
+    monkeypatch.setattr("etl.run.checked_publishing.validate", _refuses)
     monkeypatch.setenv("CLUSTERBRIDGE_WORKERS", "1")  # the gate of this process, which the test has changed
     monkeypatch.setenv("CLUSTERBRIDGE_COMMON_YEAR_WINDOW", "3")
     ended = run("refresh", "--data", world.root, "--mirror", world.mirror)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.errors import DataError
-from etl.estimate.europe import estimate_europe
+from etl.estimate.europe.estimate import estimate_europe
 from etl.reference.nace import nace_classes
 
 DIVISIONS = ("10", "13", "29", "31")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.estimate.europe_close import close
-from etl.estimate.tree import gaps
+from etl.estimate.common.close import close
+from etl.estimate.common.tree import gaps
 
 # Two rows and two columns of cells (0 to 3), their sums (4, 5 by row; 6, 7 by column).
 ROWS = np.array([4, 4, 5, 5, -1, -1, -1, -1])

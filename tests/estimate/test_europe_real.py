@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from europe_cases import shuffled
 
-from etl.estimate.europe import estimate_europe
-from etl.estimate.result import Estimated
+from etl.estimate.common.result import Estimated
+from etl.estimate.europe.estimate import estimate_europe
 from etl.reference.nace import nace_section
 from etl.sources.base import ArchivedFile
 from etl.sources.eurostat_sbs import EurostatSbs

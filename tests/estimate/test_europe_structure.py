@@ -7,8 +7,8 @@ from europe_cases import by_key, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.estimate import colocation
-from etl.estimate.europe import estimate_europe
+from etl.estimate.europe import colocation_pattern as colocation
+from etl.estimate.europe.estimate import estimate_europe
 
 # 18 has two groups with five classes, one of which is all of 18.2.
 FRENCH = ("FR10", "FR21")

@@ -13,10 +13,10 @@ import pytest
 
 from bench import europe_truth as truth
 from bench.europe_error import american_by_cluster
-from etl.estimate import colocation
-from etl.estimate.colocation_fit import States, fit_states
-from etl.estimate.europe import estimate_europe
+from etl.estimate.europe import colocation_pattern as colocation
+from etl.estimate.europe.estimate import estimate_europe
 from etl.reference.nace import nace_classes
+from tools.fit_colocation import States, fit_states
 
 pytestmark = pytest.mark.shared
 

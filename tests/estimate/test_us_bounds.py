@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.estimate.bounds import UNBOUNDED, exact, tighten
-from etl.estimate.rake import rake
-from etl.estimate.tree import gaps, levels
+from etl.estimate.common.bounds import UNBOUNDED, exact, tighten
+from etl.estimate.common.rake import rake
+from etl.estimate.common.tree import gaps, levels
 
 # A 2 x 2 table with its margins: cells 0-3 inside, 4-5 sums of rows, 6-7 sums of columns, 8 the total.
 ROWS = np.array([4, 4, 5, 5, 8, 8, -1, -1, -1])

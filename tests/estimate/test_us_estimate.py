@@ -6,13 +6,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from etl.contracts import contract
 from etl.errors import DataError
-from etl.estimate import Estimated, estimate, solve
-from etl.estimate.europe_close import close
-from etl.estimate.tree import gaps
-from etl.estimate.us_findings import contradiction_rows
-from etl.estimate.us_problem import pose
-from etl.schema import contract
+from etl.estimate import Estimated, estimate
+from etl.estimate.common.close import close
+from etl.estimate.common.tree import gaps
+from etl.estimate.us import solve
+from etl.estimate.us.findings import contradiction_rows
+from etl.estimate.us.problem_from_rows import build_problem
 from tests.estimate.synthetic import Synthetic, economy, range_of
 
 KEY = ["region_code", "industry_code"]
@@ -203,7 +204,7 @@ def test_a_cell_twice_is_refused(letters: Synthetic) -> None:
 def test_sums_still_missed_are_raked_on_in_their_branches(letters: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table too large for the linear programme: fewer sums over counties are missed, and industries still add up."""
     monkeypatch.setattr(solve, "CLOSED_CELLS", 5_000)
-    posed = pose(letters.cells, None)
+    posed = build_problem(letters.cells, None)
     problem = posed.problem
     missed = []
     closed_further = solve._closed_further
@@ -226,7 +227,7 @@ def test_sums_still_missed_are_raked_on_in_their_branches(letters: Synthetic, mo
 
 def test_what_is_missed_in_a_branch_is_closed_where_there_is_a_way(letters: Synthetic) -> None:
     """A solution in which all sums hold, disturbed in counties: the programme finds a way back within the bounds."""
-    problem = pose(letters.cells, None).problem
+    problem = build_problem(letters.cells, None).problem
     tight, _ = solve._tightened(problem)
     solved = solve.solve(problem)
     counties = np.flatnonzero((problem.region_level == 2) & problem.is_leaf & (tight.high - tight.low > 4))
@@ -249,7 +250,7 @@ def test_a_solver_that_gives_up_loses_nothing(letters: Synthetic, monkeypatch: p
         raise DataError("no solution")
 
     monkeypatch.setattr(solve, "CLOSED_CELLS", 5_000)
-    problem = pose(letters.cells, None).problem
+    problem = build_problem(letters.cells, None).problem
     top = solve._nation_and_states(problem)
     asked: list[int] = []
 
@@ -265,7 +266,7 @@ def test_a_solver_that_gives_up_loses_nothing(letters: Synthetic, monkeypatch: p
 def test_rounded_averages_are_no_contradictions(letters: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Averages of QCEW are rounded each by itself: sums miss by what rounding explains, in small tables and large."""
     rng = np.random.default_rng(6)
-    posed = pose(letters.cells, None)
+    posed = build_problem(letters.cells, None)
     leaves = np.flatnonzero((posed.problem.region_level == 2) & posed.problem.is_leaf)
     assert leaves.size > 1000
     source = letters.cells.column_names.index("source")
@@ -276,7 +277,7 @@ def test_rounded_averages_are_no_contradictions(letters: Synthetic, monkeypatch:
         cells.column_names.index("employment"), "employment", pa.array(shaken, pa.float64(), from_pandas=True)
     )
     monkeypatch.setattr(solve, "CLOSED_CELLS", 5_000)
-    rounded = pose(cells, None).problem
+    rounded = build_problem(cells, None).problem
     solution = solve.solve(rounded)
     slack = rounded.slack[1]
     assert slack is not None

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from etl.estimate.bounds import UNBOUNDED
-from etl.estimate.prior import Expectation, truncated
-from etl.estimate.rates import usual_rate
+from etl.estimate.common.bounds import UNBOUNDED
+from etl.estimate.us.prior import PriorExpectation, truncated
+from etl.estimate.us.rates import usual_rate
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from etl.estimate.rates import usual_rate
 def test_mean_and_variance_are_those_of_the_truncated_distribution(
     mean: float, scale: float, low: float, high: float
 ) -> None:
-    one = Expectation(np.array([mean]), np.array([scale]))
+    one = PriorExpectation(np.array([mean]), np.array([scale]))
     value, variance = truncated(one, np.array([float(low)]), np.array([float(high)]))
     law = stats.lognorm(s=scale, scale=mean * np.exp(-(scale**2) / 2))
     ends = max(low - 0.5, 1e-3), min(high + 0.5, mean * 200)
@@ -28,14 +28,14 @@ def test_mean_and_variance_are_those_of_the_truncated_distribution(
 
 
 def test_far_outside_its_range_a_cell_lies_near_the_nearer_bound() -> None:
-    far = Expectation(np.array([1e6, 1.0]), np.array([0.1, 0.1]))
+    far = PriorExpectation(np.array([1e6, 1.0]), np.array([0.1, 0.1]))
     value, _ = truncated(far, np.array([20.0, 5000.0]), np.array([99.0, 9999.0]))
     assert 90 < value[0] <= 99 and 5000 <= value[1] < 5500
 
 
 def test_two_expectations_meet_by_precision() -> None:
-    one = Expectation(np.array([100.0, np.nan, 7.0]), np.array([0.2, np.nan, 0.3]))
-    other = Expectation(np.array([400.0, 5.0, np.nan]), np.array([0.2, 0.3, np.nan]))
+    one = PriorExpectation(np.array([100.0, np.nan, 7.0]), np.array([0.2, np.nan, 0.3]))
+    other = PriorExpectation(np.array([400.0, 5.0, np.nan]), np.array([0.2, 0.3, np.nan]))
     both = one.combined(other)
     assert both.mean == pytest.approx([200, 5, 7])
     assert both.scale == pytest.approx([0.2 / np.sqrt(2), 0.3, 0.3])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etl.estimate.holdout import letter_range
+from etl.estimate.us.holdout import letter_range
 from tests.estimate.test_us_rules import cell, estimated
 
 INDUSTRIES = {"11": ("113110", "113210", "115112"), "21": ("211120", "212111"), "22": ("221111",)}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl.cells import concat
+from etl.columns import concat
+from etl.contracts import contract
 from etl.harmonise import Harmonised, harmonise
-from etl.schema import contract
 from etl.sources import SOURCES
 from etl.sources.base import ArchivedFile
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from etl import harmonise
+from etl.contracts import contract
 from etl.errors import UsageError
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.harmonise.families import families
-from etl.harmonise.placement import CODES, placement
 from etl.harmonise.published import (
     INDUSTRY_SCHEMES,
     industry_concordances,
@@ -20,7 +21,6 @@ from etl.harmonise.vintages import nace2_flows, nace21_to_nace2, nace_links, nai
 from etl.reference import NAICS_VINTAGES, cluster_kinds, naics_cluster, naics_codes
 from etl.reference.nace import nace_classes
 from etl.reference.us_employment import us_employment
-from etl.schema import contract
 
 
 def kinds(concordance: object) -> Counter[str]:
@@ -99,7 +99,7 @@ def test_a_vintage_without_links_is_refused() -> None:
 
 @pytest.mark.parametrize("scheme", INDUSTRY_SCHEMES)
 def test_every_industry_is_placed_whole(scheme: str) -> None:
-    found = placement(scheme)
+    found = cluster_weights(scheme)
     assert np.allclose(found.weight.sum(axis=1), 1)
     assert (found.low <= found.weight + 1e-12).all()
     assert (found.weight <= found.high + 1e-12).all()
@@ -111,7 +111,7 @@ def test_every_industry_is_placed_whole(scheme: str) -> None:
 
 @pytest.mark.parametrize("vintage", NAICS_VINTAGES[:-1])
 def test_naics_needs_no_judgement(vintage: int) -> None:
-    found = placement(f"naics{vintage}")
+    found = cluster_weights(f"naics{vintage}")
     assert (found.low == found.weight).all() and (found.weight == found.high).all()
     own = naics_cluster(vintage)
     for code, row in zip(found.codes.tolist(), found.weight, strict=True):
@@ -119,7 +119,7 @@ def test_naics_needs_no_judgement(vintage: int) -> None:
 
 
 def test_every_traded_cluster_is_reached_from_nace() -> None:
-    found = placement("nace2")
+    found = cluster_weights("nace2")
     is_class = np.char.str_len(found.codes) == 5
     reached = {code for code, total in zip(CODES, found.weight[is_class].sum(axis=0), strict=True) if total > 0}
     assert reached == {0, *(code for code, kind in cluster_kinds().items() if kind != "none")}
@@ -142,14 +142,14 @@ def test_every_traded_cluster_is_reached_from_nace() -> None:
     ],
 )
 def test_classes_are_where_they_belong(nace: str, cluster: int) -> None:
-    found = placement("nace2")
+    found = cluster_weights("nace2")
     row = found.weight[found.codes.tolist().index(nace)]
     assert CODES[int(row.argmax())] == cluster
     assert row.max() > 0.5
 
 
 def test_levels_above_are_the_employment_of_their_classes() -> None:
-    found = placement("nace2")
+    found = cluster_weights("nace2")
     codes = found.codes.tolist()
     mass: Counter[str] = Counter()
     for (_, nace), flow in zip(nace_links()[0], nace2_flows(), strict=True):
@@ -161,14 +161,14 @@ def test_levels_above_are_the_employment_of_their_classes() -> None:
 
 
 def _line(code: str) -> tuple[str, ...]:
-    from etl.harmonise.placement import line_of
+    from etl.harmonise.cluster_weights import line_of
 
     return line_of(code, "nace2")
 
 
 def test_industries_outside_us_employment_widen_the_bounds_and_weigh_nothing() -> None:
     """Division 53: post (53.10) is in no US figure; its share is 0, its upper bound 1, and no other bound is sure."""
-    found = placement("nace2")
+    found = cluster_weights("nace2")
     row = found.codes.tolist().index("53")
     assert (found.weight[row, 0], found.low[row, 0], found.high[row, 0]) == (0, 0, 1)
     assert not found.low[row].any()
@@ -201,7 +201,7 @@ def test_ten_traded_clusters_are_nearly_free_of_judgement() -> None:
 
 def test_us_totals_survive_the_way_to_nace_but_for_the_overrides() -> None:
     """Weights are made from this employment, so its clusters come back; five classes were set to none by hand."""
-    links, found, own = naics2017_to_nace2(), placement("nace2"), naics_cluster(2017)
+    links, found, own = naics2017_to_nace2(), cluster_weights("nace2"), naics_cluster(2017)
     amounts = {code: value for code, value in us_employment(2017).items() if own.get(code)}
     moved = links.apply(list(amounts), list(amounts.values()))
     rows = np.searchsorted(found.codes, links.targets)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl.contracts import contract
 from etl.errors import ConservationError, DataError
 from etl.harmonise import concordance as module
 from etl.harmonise.concordance import Concordance
 from etl.harmonise.families import families, table
 from etl.harmonise.ledger import LedgerEntry
-from etl.schema import contract
 
 
 @st.composite

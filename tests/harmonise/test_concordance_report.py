@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from etl.harmonise.report import report
+from tools.concordance_report import report
 
 PAGE = Path(__file__).parents[2] / "docs" / "concordances.md"
 
 
 def test_the_page_is_not_stale() -> None:
-    """Write it again with: python -c "from etl.harmonise.report import report; print(report(), end='')"."""
+    """Write it again with: python -c "from tools.concordance_report import report; print(report(), end='')"."""
     assert PAGE.read_text("utf-8") == report()

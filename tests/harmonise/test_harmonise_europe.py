@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.errors import SourceFormatError
 from etl.harmonise import Harmonised, coverage, harmonise
-from etl.harmonise.placement import CODES, placement
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.harmonise.published import nace2_cluster_equal
 from etl.reference.nace import nace_section
 
@@ -20,7 +20,7 @@ REGION = "nuts2:DE21"
 
 
 def weights_of(industry: str) -> dict[int, float]:
-    found = placement("nace2")
+    found = cluster_weights("nace2")
     row = found.weight[found.codes.tolist().index(industry)]
     return {code: float(weight) for code, weight in zip(CODES, row, strict=True) if weight}
 
@@ -264,7 +264,7 @@ def test_not_allocated_leaves_of_nace_go_to_minus_one() -> None:
 
 
 divisions = st.sampled_from(
-    sorted(code for code in placement("nace2").codes.tolist() if len(code) == 2 and code.isdigit())
+    sorted(code for code in cluster_weights("nace2").codes.tolist() if len(code) == 2 and code.isdigit())
 )
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from etl.cells import constant
+from etl.columns import constant
 from etl.harmonise import harmonise
 from etl.reference import counties, naics_cluster
 

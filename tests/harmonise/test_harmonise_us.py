@@ -10,11 +10,11 @@ from harmonise_cases import cell, clusters, done, published_cells, source_year
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl.contracts import contract
 from etl.errors import ConservationError, DataError, SourceFormatError
 from etl.harmonise import Harmonised, harmonise, industries
 from etl.harmonise.vintages import naics
 from etl.reference import NAICS_VINTAGES, naics_cluster, naics_codes
-from etl.schema import contract
 
 NATION = "us_nation:US"
 STATE = "us_state:26"
@@ -249,10 +249,10 @@ def test_a_step_broken_on_purpose_fails_the_run(monkeypatch: pytest.MonkeyPatch,
     if step == "industries":
         monkeypatch.setattr(industries, "sums", lambda key, values, size: np.bincount(key, values, size) * 1.000001)
     else:
-        from etl.harmonise.grid import Grid
+        from etl.harmonise.cluster_sums import ClusterSums
 
-        whole = Grid.added_up
-        monkeypatch.setattr(Grid, "added_up", lambda *given: whole(*given[:-1], given[-1] * 0.999))
+        whole = ClusterSums.added_up
+        monkeypatch.setattr(ClusterSums, "added_up", lambda *given: whole(*given[:-1], given[-1] * 0.999))
     with pytest.raises(
         ConservationError, match="industries_to_clusters" if step == "industries" else "regions_to_regions"
     ):

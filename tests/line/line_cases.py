@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from etl.demo import write_publishers
-from etl.refresh import Asked, Summary, refresh
+from etl.run.refresh import RefreshRequest, Summary, refresh
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -24,7 +24,7 @@ COUNTRIES = re.compile(rb"[^,]+,[^,]+,[^,]+,([A-Z]{2}\t|geo)")
 def run(root: Path, mirror: str | None, day: date = DAY, workers: int = 2, **asked: Any) -> Summary:
     """One refresh of a root from these publishers."""
     settings = Settings(data=str(root), workers=workers)
-    return refresh(Storage(root), Asked(day, mirror=mirror, is_invented=True, **asked), settings)
+    return refresh(Storage(root), RefreshRequest(day, mirror=mirror, is_invented=True, **asked), settings)
 
 
 def small_publishers(folder: Path) -> Path:

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from etl.conservation import require_leaves_placed, require_printed_figures_kept
 from etl.errors import ConservationError
+from etl.run.conservation import require_leaves_placed, require_printed_figures_kept
 
 CELLS = pa.table(
     {

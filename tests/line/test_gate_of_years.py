@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from line_cases import DAY, Line
 
-import etl.gate
-from etl.gate import check
+import etl.run.checked_publishing
 from etl.progress import SilentProgress
 from etl.publish import newest_manifest, part_path, part_year
-from etl.refresh import Measured, measure_state
+from etl.run.checked_publishing import check
+from etl.run.refresh import MeasuredSnapshot, measure_state
 from etl.settings import Settings
 from etl.storage import Storage
 from etl.validate import GateReport
@@ -18,7 +18,7 @@ from etl.validate.report import FAILING_SCHEMA
 
 
 @pytest.fixture(scope="module")
-def measured(line: Line, tmp_path_factory: pytest.TempPathFactory) -> tuple[Storage, Measured]:
+def measured(line: Line, tmp_path_factory: pytest.TempPathFactory) -> tuple[Storage, MeasuredSnapshot]:
     """What the root holds, measured again from its own cache, in a copy."""
     root = tmp_path_factory.mktemp("copied") / "root"
     shutil.copytree(line.root, root)
@@ -36,12 +36,12 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
         years.append(year)
         return GateReport((), 0, FAILING_SCHEMA.empty_table())
 
-    monkeypatch.setattr(etl.gate, "_check_year", note)
+    monkeypatch.setattr(etl.run.checked_publishing, "_check_year", note)
     return years
 
 
 def test_only_years_with_other_bytes_are_looked_at(
-    measured: tuple[Storage, Measured], looked_at: list[int | None]
+    measured: tuple[Storage, MeasuredSnapshot], looked_at: list[int | None]
 ) -> None:
     storage, found = measured
     newest = newest_manifest(storage)
@@ -64,7 +64,7 @@ def test_only_years_with_other_bytes_are_looked_at(
 
 
 def test_all_years_are_looked_at_where_nothing_was_published(
-    measured: tuple[Storage, Measured], looked_at: list[int | None]
+    measured: tuple[Storage, MeasuredSnapshot], looked_at: list[int | None]
 ) -> None:
     storage, found = measured
     years = {year for path in found.assembled.parts if (year := part_year(path)) is not None}
@@ -74,7 +74,7 @@ def test_all_years_are_looked_at_where_nothing_was_published(
 
 @pytest.mark.parametrize("name", ["cluster", "region", "source"])
 def test_all_years_are_looked_at_where_what_they_refer_to_changed(
-    measured: tuple[Storage, Measured], looked_at: list[int | None], name: str
+    measured: tuple[Storage, MeasuredSnapshot], looked_at: list[int | None], name: str
 ) -> None:
     storage, found = measured
     other = replace(found.assembled.parts[part_path(name)], sha256="0" * 64)
@@ -83,7 +83,9 @@ def test_all_years_are_looked_at_where_what_they_refer_to_changed(
     assert looked_at == [None, 2016, 2019]
 
 
-def test_rows_that_are_gone_are_a_change(measured: tuple[Storage, Measured], looked_at: list[int | None]) -> None:
+def test_rows_that_are_gone_are_a_change(
+    measured: tuple[Storage, MeasuredSnapshot], looked_at: list[int | None]
+) -> None:
     storage, found = measured
     path = part_path("region_cluster", 2016)
     emptied = replace(found.assembled.parts[path], sha256="0" * 64, rows=0)
@@ -92,7 +94,7 @@ def test_rows_that_are_gone_are_a_change(measured: tuple[Storage, Measured], loo
     assert looked_at == [None, 2016]
 
 
-def test_two_processes_find_what_one_finds(measured: tuple[Storage, Measured]) -> None:
+def test_two_processes_find_what_one_finds(measured: tuple[Storage, MeasuredSnapshot]) -> None:
     storage, found = measured
     one, two = (check(storage, found.assembled, None, SilentProgress(), workers) for workers in (1, 2))
     assert one.as_json() == two.as_json()

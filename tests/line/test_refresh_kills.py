@@ -15,21 +15,21 @@ from etl import snapshots
 from etl.archive import known, object_path
 from etl.cache import kept_tables
 from etl.mirror import serve
-from etl.prune import plan_prune, prune
 from etl.publish import latest_version, versions
-from etl.refresh import Asked, Summary, refresh
+from etl.run.refresh import RefreshRequest, Summary, refresh
 from etl.settings import Settings
+from etl.snapshots.prune import plan_prune, prune
+from etl.snapshots.verify import verify
 from etl.storage import Storage
-from etl.verify import verify
 
 DAY = date(2026, 3, 2)
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["etl.refresh", "etl.site", "etl.validate", "etl.diff", "s3fs"])
+CONTEXT.set_forkserver_preload(["etl.run.refresh", "etl.site", "etl.validate", "etl.diff", "s3fs"])
 
 
 def run(root: str, mirror: str, day: date = DAY) -> Summary:
     settings = Settings(data=root, workers=1)
-    return refresh(Storage(root), Asked(day, SMALL_DATASETS, (2019,), mirror, is_invented=True), settings)
+    return refresh(Storage(root), RefreshRequest(day, SMALL_DATASETS, (2019,), mirror, is_invented=True), settings)
 
 
 def run_in_child(root: str, mirror: str, variables: dict[str, str], started: Any) -> None:

@@ -15,7 +15,7 @@ from line_cases import SMALL_DATASETS, figures, published_files, small_publisher
 
 from etl.errors import NothingAvailableError
 from etl.mirror import FAULTS, Fault, serve
-from etl.refresh import Asked, Summary, ask_publishers, content_of, refresh, state
+from etl.run.refresh import RefreshRequest, Summary, ask_publishers, content_of, files_as_of, refresh
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -58,13 +58,13 @@ def settings_of(root: Path) -> Settings:
 
 def run(publishers: Path, root: Path, day: date, *faults: Fault) -> Summary:
     with serve(publishers, faults=faults) as address:
-        asked = Asked(day, SMALL_DATASETS, (2019,), address, is_invented=True)
+        asked = RefreshRequest(day, SMALL_DATASETS, (2019,), address, is_invented=True)
         return refresh(Storage(str(root)), asked, settings_of(root))
 
 
 def content(root: Path, day: date) -> str:
     """What a snapshot of the root as of this day is made of."""
-    return content_of(state(Storage(str(root)), day), settings_of(root), is_invented=True)
+    return content_of(files_as_of(Storage(str(root)), day), settings_of(root), is_invented=True)
 
 
 def assert_whole(root: Path) -> None:
@@ -117,14 +117,16 @@ def test_an_empty_root_gets_what_is_right_or_nothing(fault: str, standing: Stand
     storage = Storage(str(root))
     started = time.monotonic()
     with serve(standing.publishers, faults=[Fault(fault)]) as address:
-        spoilt = ask_publishers(storage, Asked(FIRST, SMALL_DATASETS, (2019,), address), settings_of(root))
+        spoilt = ask_publishers(storage, RefreshRequest(FIRST, SMALL_DATASETS, (2019,), address), settings_of(root))
     assert time.monotonic() - started < SECONDS
     assert "\n" not in spoilt.sentence()
     assert_whole(root)
     with serve(standing.publishers) as address:
-        honest = ask_publishers(storage, Asked(SECOND, SMALL_DATASETS, (2019,), address), settings_of(root))
+        honest = ask_publishers(storage, RefreshRequest(SECOND, SMALL_DATASETS, (2019,), address), settings_of(root))
     assert not honest.stale and not honest.left_out
-    if {copy.sha256 for copy in spoilt.files} <= {copy.sha256 for copy in state(Storage(str(standing.root)), FIRST)}:
+    if {copy.sha256 for copy in spoilt.files} <= {
+        copy.sha256 for copy in files_as_of(Storage(str(standing.root)), FIRST)
+    }:
         assert content(root, SECOND) == standing.content
     else:
         assert fault in MEANS_THE_SAME | CUTS

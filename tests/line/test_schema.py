@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.contracts import contract, contracts, sort_rows
 from etl.errors import DataError, UsageError
-from etl.schema import contract, contracts, sort_rows
 
 
 def test_a_column_name_means_one_type_and_one_unit_everywhere() -> None:

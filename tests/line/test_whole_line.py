@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 from line_cases import DAY, Line, published_files, run
 
-import etl.line
+import etl.run.units
 from etl.demo.european import regions as european_regions
 from etl.demo.truth import american_truth, european_truth
 from etl.errors import ConservationError, GateError, NothingAvailableError
 from etl.harmonise import harmonise
 from etl.measure import measure_year
 from etl.progress import SilentProgress
-from etl.refresh import Asked, measure_state, published_state, refresh
+from etl.run.refresh import RefreshRequest, measure_state, published_state, refresh
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -158,7 +158,7 @@ def test_a_step_that_loses_employment_stops_the_run(
     root = tmp_path / "root"
     shutil.copytree(line.root / "archive", root / "archive")
     shutil.copytree(line.root / "cache" / "estimate", root / "cache" / "estimate")
-    monkeypatch.setattr(etl.line, "harmonise", leaky)
+    monkeypatch.setattr(etl.run.units, "harmonise", leaky)
     with pytest.raises(ConservationError, match="leaves of industries and their clusters"):
         run(root, None, workers=1, fetches=False)
     assert not (root / "snapshots" / "latest.json").exists()
@@ -176,10 +176,10 @@ def test_a_refused_gate_leaves_the_version_before(line: Line, tmp_path: Path, mo
     root = tmp_path / "root"
     shutil.copytree(line.root, root)
     before = (root / "snapshots" / "latest.json").read_bytes()
-    monkeypatch.setattr(etl.line, "measure_year", wrong_bounds)
+    monkeypatch.setattr(etl.run.units, "measure_year", wrong_bounds)
     settings = Settings(data=str(root), workers=1, common_year_window=1)
     with pytest.raises(GateError, match=r"region_cluster.*employment_high|employment_high.*region_cluster"):
-        refresh(Storage(root), Asked(DAY, fetches=False, is_invented=True), settings)
+        refresh(Storage(root), RefreshRequest(DAY, fetches=False, is_invented=True), settings)
     assert (root / "snapshots" / "latest.json").read_bytes() == before
     assert [path.name for path in (root / "snapshots").iterdir() if path.is_dir()] == [line.first.version]
     (failing,) = root.rglob("failing.parquet")
@@ -189,7 +189,7 @@ def test_a_refused_gate_leaves_the_version_before(line: Line, tmp_path: Path, mo
 
 def test_a_root_of_invented_figures_stays_one(line: Line) -> None:
     """Whoever refreshes the demo's root by other words gets no version that hides where its figures are from."""
-    again = refresh(Storage(line.root), Asked(DAY, fetches=False), Settings(data=str(line.root)))
+    again = refresh(Storage(line.root), RefreshRequest(DAY, fetches=False), Settings(data=str(line.root)))
     assert not again.is_new and again.version == line.first.version
     # The same piece by piece, as the tasks of Airflow run it.
     storage, settings = Storage(line.root), Settings(data=str(line.root))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from measure_cases import AREAS, STATES, TRADED, cell, coverage, generated, nuts, table
 
-from etl.cells import concat
+from etl.columns import concat
 from etl.measure import Rules, measure_common, pool
 from etl.measure import reasons as why
 from etl.measure.draws import draw, seeds, uniforms

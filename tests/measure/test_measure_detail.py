@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from measure_cases import STATES, coverage, nuts
 
-from etl.harmonise.placement import CODES, placement
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.measure import Rules, measure_common
 from etl.measure.cut import covered_classes, cut, cut_cells, uncovered_shares
 from etl.reference import naics_cluster
@@ -21,7 +21,7 @@ KEYS = ("census_cbp", 2019), ("uk_bres", 2019)
 @cache
 def world() -> tuple[dict[tuple[str, int], pa.Table], dict[tuple[str, int], pa.Table]]:
     """Industries by state and by NUTS 2 region, with the nation, and the clusters they make."""
-    industries = placement("naics2017").codes.tolist()
+    industries = cluster_weights("naics2017").codes.tolist()
     american = _cells("us_state", STATES, "naics2017", industries, 0)
     nation = american.groupby("industry_code", as_index=False).employment.sum()
     nation = nation.assign(region_scheme="us_nation", region_code="US", industry_scheme="naics2017", is_leaf=True)
@@ -52,7 +52,7 @@ def _cells(scheme: str, regions: list[str], industry_scheme: str, industries: li
 
 
 def _clusters(cells: pd.DataFrame, source: str, year: int) -> pa.Table:
-    placed = placement(cells.industry_scheme.iloc[0])
+    placed = cluster_weights(cells.industry_scheme.iloc[0])
     wide = cells.pivot(index=["region_scheme", "region_code"], columns="industry_code", values="employment")
     amounts = wide.to_numpy() @ placed.weight[np.searchsorted(placed.codes, wide.columns)]
     flat = amounts.ravel()
@@ -111,7 +111,7 @@ def test_american_clusters_are_cut_to_what_europe_covers() -> None:
     assert "541511" in gone and "336111" not in uncovered
     american = cells[KEYS[0]]
     rows = cut(tables[KEYS[0]], american, uncovered).to_pandas()
-    placed, frame = placement("naics2017"), american.to_pandas()
+    placed, frame = cluster_weights("naics2017"), american.to_pandas()
     for state in ("06", "48"):
         own = frame[frame.region_code.eq(state)].set_index("industry_code").employment
         kept = own * (1 - own.index.map(lambda code: uncovered.get(code, 0.0)))

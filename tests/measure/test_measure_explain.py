@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from measure_cases import STATES, coverage, generated, nuts
 
+from etl.contracts import contract
 from etl.errors import UsageError
 from etl.measure import measure_common, measure_year
 from etl.measure.explain import explain
 from etl.measure.explain_text import persons
 from etl.measure.rules import EU28
 from etl.reference import county_area
-from etl.schema import contract
 
 AUTOMOTIVE = 4
 AREA = "57057"

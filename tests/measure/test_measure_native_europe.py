@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from measure_cases import cell, coverage, generated, nuts, table
 
-from etl.cells import concat
+from etl.columns import concat
 from etl.measure import Rules, measure_year
 from etl.measure import reasons as why
 from etl.measure.grid import make_grid

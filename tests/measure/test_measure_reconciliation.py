@@ -11,7 +11,7 @@ import pytest
 from measure_cases import STATES, cell, generated, table
 from portal_files import FLAGS, read_portal
 
-from etl.cells import concat
+from etl.columns import concat
 from etl.measure import Rules, measure_year
 from etl.measure.grid import TRADED, make_grid
 from etl.measure.reconciliation import RECOMPUTED, implied_nation, is_equal

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from etl.archive import known
-from etl.assemble import Assembled, assemble
 from etl.demo import organisations_configured
 from etl.demo.organisations import DECISIONS, LIST, organisation_files
 from etl.mirror import serve
 from etl.publish import part_path
-from etl.refresh import Asked, content_of, fetch_datasets
+from etl.run.collect import Collected, collect
+from etl.run.refresh import RefreshRequest, content_of, fetch_datasets
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -34,7 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"{url},{name},text/csv,0,{len(body)},,invented,")
     (mirror / "index.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with serve(mirror) as address, organisations_configured(folder):
-        asked = Asked(DAY, ("cluster_organisations",), None, address)
+        asked = RefreshRequest(DAY, ("cluster_organisations",), None, address)
         fetch_datasets(Storage(data), asked, Settings(data=str(data)), _Silent())
     return data
 
@@ -45,12 +45,12 @@ class _Silent:
     def advance(self, count: int = 1) -> None: ...
 
 
-def assembled(root: Path) -> Assembled:
+def assembled(root: Path) -> Collected:
     storage = Storage(root)
-    return assemble(storage, list(known(storage, DAY).values()), [], [], is_invented=True)
+    return collect(storage, list(known(storage, DAY).values()), [], [], is_invented=True)
 
 
-def table(root: Path, made: Assembled, name: str) -> pa.Table:
+def table(root: Path, made: Collected, name: str) -> pa.Table:
     return pq.read_table(io.BytesIO(Storage(root).read_bytes(str(made.parts[part_path(name)].source))))
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from etl.contracts import contract
 from etl.demo.organisations import LIST, organisation_files, organisations_configured
 from etl.errors import DataError
 from etl.organisations import (
-    Region,
+    PlacedRegion,
     cluster_organisation,
     organisations_in,
     organisations_without_strength,
@@ -17,8 +18,7 @@ from etl.organisations import (
 )
 from etl.organisations.codes import CLUSTERS, code_weights
 from etl.organisations.gaps import NOT_KNOWN, NOT_MEASURED, NOT_PLACED, NOT_STRONG
-from etl.organisations.places import place
-from etl.schema import contract
+from etl.organisations.region_matching import match_region
 from etl.sources import DATASETS
 from etl.sources.base import ArchivedFile
 from etl.sources.cluster_organisations import COLUMNS
@@ -129,16 +129,16 @@ def test_codes_of_no_list(code: str) -> None:
     ],
 )
 def test_regions_of_every_kind(region: str, country: str, expected: tuple[str, str] | None) -> None:
-    found = place(region, country)
+    found = match_region(region, country)
     assert (found and found[:2]) == expected
 
 
 def test_overlap_is_of_territory() -> None:
-    michigan, detroit, ohio = place("MI", "US"), place("57047", "US"), place("OH", "US")
+    michigan, detroit, ohio = match_region("MI", "US"), match_region("57047", "US"), match_region("OH", "US")
     assert michigan and detroit and ohio
     assert overlap(michigan, detroit) and overlap(detroit, michigan) and not overlap(michigan, ohio)
-    north, stuttgart, germany = (Region(f"nuts{len(code) - 2}", code, 2021) for code in ("DE9", "DE11", "DE"))
-    assert overlap(stuttgart, Region("nuts1", "DE1", 2021)) and not overlap(stuttgart, north)
+    north, stuttgart, germany = (PlacedRegion(f"nuts{len(code) - 2}", code, 2021) for code in ("DE9", "DE11", "DE"))
+    assert overlap(stuttgart, PlacedRegion("nuts1", "DE1", 2021)) and not overlap(stuttgart, north)
     assert not overlap(stuttgart, germany) and not overlap(michigan, stuttgart)
 
 
@@ -177,7 +177,7 @@ def test_gaps_both_ways() -> None:
     gaps = {row["organisation_id"]: row["gap"] for row in organisations_without_strength(measured, table).to_pylist()}
     assert gaps == {"mill": NOT_KNOWN, "wood": NOT_STRONG, "none": NOT_PLACED}
     assert organisations_without_strength(common(), table).to_pylist()[0]["gap"] == NOT_MEASURED
-    there = organisations_in(table, Region("us_state", "26", 2020))
+    there = organisations_in(table, PlacedRegion("us_state", "26", 2020))
     assert {row["organisation_id"] for row in there} == {"cars", "wood", "none"}
 
 

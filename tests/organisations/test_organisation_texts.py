@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.harmonise.placement import CODES, placement
+from etl.harmonise.cluster_weights import CODES, cluster_weights
 from etl.organisations.codes import place_codes
 from etl.organisations.dictionary import CLUSTERS, TERMS, matches, terms, titles
 from etl.organisations.text import place_text
@@ -181,7 +181,7 @@ def examples(truth: Truth) -> dict[str, tuple[list[str], list[str], list[str]]]:
     Organisations of clusters that no NACE class belongs to have none.
     """
     chance = random.Random(7)
-    placed, names = placement("nace2"), nace_names("nace2")
+    placed, names = cluster_weights("nace2"), nace_names("nace2")
     rows = dict(zip(placed.codes.tolist(), placed.weight, strict=True))
     classes: dict[int, list[str]] = {}
     for code in nace_classes("nace2"):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from etl.schema import contract
+from etl.contracts import contract
 
 STATES = [f"{number:02d}" for number in (1, 4, 5, 6, 8, 9, 10, 12, 13, 15, 16, 17, 18, 19, 20)]
 NUTS = [f"DE{letter}" for letter in "123456789ABCDEFG"] + [f"FR{letter}" for letter in "BCDEFGHIJK"]

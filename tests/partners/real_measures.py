@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from etl.cells import concat
+from etl.columns import concat
+from etl.contracts import contract
 from etl.estimate import estimate
 from etl.harmonise import harmonise
 from etl.measure import Rules, measure_common
-from etl.schema import contract
 from etl.sources import DATASETS, SOURCES
 from etl.sources.base import ArchivedFile
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from partner_cases import NUTS, STATES, common, portfolios
 
+from etl.contracts import contract
 from etl.partners import back_test, cluster_relatedness
 from etl.partners.backtest import area_under_curve, density
 from etl.partners.relatedness import KNOWN_IN, SPECIALISED_IN, co_location, employment_correlation
-from etl.schema import contract
 
 
 @given(seed=st.integers(0, 10**6), regions=st.integers(8, 40))

@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 import etl.snapshots
 from etl.cli import app
+from etl.contracts import contract
 from etl.errors import UsageError
 from etl.organisations import cluster_organisation
 from etl.partners import region_partner
 from etl.partners.report import explained, partner_report
 from etl.partners.suggestions import suggestions
 from etl.reference import clusters, nuts_regions, states
-from etl.schema import contract
 from etl.sources.cluster_organisations import COLUMNS
 
 

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 from partner_cases import NUTS, STATES, common, portfolios
 
-from etl.cells import concat
+from etl.columns import concat
+from etl.contracts import contract
 from etl.partners import region_partner
 from etl.partners.search import PARTNERS
-from etl.schema import contract
 
 KEY = ["level", "year", "region_scheme", "region_code", "partner_scheme", "partner_code", "kind"]
 

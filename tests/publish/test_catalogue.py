@@ -9,9 +9,9 @@ import frictionless
 import pytest
 from snapshot_samples import draft
 
+from etl.contracts import contracts
 from etl.publish import publish
 from etl.publish.catalogue import attribution, data_package, dcat_record
-from etl.schema import contracts
 from etl.storage import Storage
 
 

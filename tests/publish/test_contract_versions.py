@@ -7,15 +7,15 @@ import duckdb
 import pytest
 from snapshot_samples import draft
 
-from etl import compatible, contracts_check
-from etl.compatible import compatible_views, view
-from etl.contracts_check import check, compare_contracts, main, release, released, releases
-from etl.dictionary import FILE, dictionary
+from etl.contracts import Column, Contract, compatible, contract, contracts
+from etl.contracts.compatible import compatible_views, view
+from etl.contracts.usage_warnings import WARNINGS
 from etl.errors import UsageError
 from etl.publish import publish
-from etl.schema import Column, Contract, contract, contracts
 from etl.storage import Storage
-from etl.usage_warnings import WARNINGS
+from tools import contracts_check
+from tools.contracts_check import check, compare_contracts, main, release, released, releases
+from tools.dictionary import FILE, dictionary
 
 TABLE = contract("region_total")
 
@@ -88,7 +88,7 @@ def test_contracts_have_moved_as_far_as_their_versions_say() -> None:
 
 
 def test_a_column_gone_without_a_major_version_fails_against_what_is_released() -> None:
-    assert releases(), "no release is kept; python -m etl.contracts_check --release VERSION keeps one"
+    assert releases(), "no release is kept; python -m tools.contracts_check --release VERSION keeps one"
     before = released(releases()[-1])["region_total"]
     gone = before.model_copy(update={"columns": before.columns[:-1]})
     (change,) = [one for one in check({**contracts(), "region_total": gone}) if one.table == "region_total"]
@@ -160,7 +160,7 @@ def test_a_major_change_ships_a_view_of_the_form_before(tmp_path: Path, monkeypa
 
 
 def test_the_dictionary_is_fresh() -> None:
-    assert FILE.read_text("utf-8") == dictionary(), "docs/dictionary.md is stale; run python -m etl.dictionary"
+    assert FILE.read_text("utf-8") == dictionary(), "docs/dictionary.md is stale; run python -m tools.dictionary"
 
 
 def test_the_dictionary_describes_every_column_of_every_table() -> None:

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from snapshot_samples import facts
 
-from etl.cells import plain
+from etl.columns import plain
+from etl.contracts import contract
 from etl.errors import DataError
 from etl.publish.parquet import ROW_GROUP_ROWS, about, parquet_bytes, part_path, part_year
 from etl.reference import source_table
-from etl.schema import contract
 
 CONTRACT = contract("region_cluster")
 

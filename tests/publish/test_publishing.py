@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshot_samples import check_whole, draft
 
+from etl.contracts import contracts
 from etl.errors import DataError, IntegrityError, TransientError, UsageError
 from etl.publish import (
     Manifest,
@@ -31,7 +32,6 @@ from etl.publish import (
 )
 from etl.publish.manifest import manifest_json_schema
 from etl.publish.versions import LATEST, advance_pointer, content_id, latest_manifest, version_name, version_order
-from etl.schema import contracts
 from etl.storage import Storage
 
 

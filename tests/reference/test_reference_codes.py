@@ -4,12 +4,12 @@ import pyarrow as pa
 import pytest
 
 from etl import reference
+from etl.contracts import contract
 from etl.errors import SourceFormatError, UsageError
 from etl.reference.clusters import naics_places
 from etl.reference.counties import COUNTY_LISTS
 from etl.reference.nace import nace_classes, nace_levels, nace_names, nace_parent
 from etl.reference.nuts import NUTS_VERSIONS, version_in_force
-from etl.schema import contract
 
 
 def test_clusters_are_67_with_none_and_not_allocated() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etl.reference import store
-from etl.reference.lint import described, lint
+from tools.lint_reference import described, lint
 
 
 def facts(shared: Path, name: str) -> list[dict[str, str]]:
@@ -27,7 +27,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for path in store.FOLDER.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(store, "FOLDER", tmp_path)
-    monkeypatch.setattr("etl.reference.lint.FOLDER", tmp_path)
+    monkeypatch.setattr("tools.lint_reference.FOLDER", tmp_path)
     _forget()
     yield tmp_path
     monkeypatch.undo()

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import DataError, UsageError
-from etl.reference.lint import described
 from etl.reference.store import rows
 from etl.reference.us_employment import (
     VINTAGE_OF_YEAR,
@@ -20,6 +19,7 @@ from etl.reference.us_employment import (
     national_leaves,
     us_employment,
 )
+from tools.lint_reference import described
 
 PUBLISHED_TOTALS = {2001: 115_061_184, 2005: 116_317_003, 2009: 114_509_626, 2011: 113_425_965, 2017: 128_591_812}
 RANGES = {

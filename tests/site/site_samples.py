@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import reference
+from etl.contracts import contract
 from etl.measure.rules import LEVELS
 from etl.reference import area_names, nuts_regions, states
-from etl.schema import contract
-from etl.site.grid import CLUSTERS, TRADED
+from etl.site.page_grid import CLUSTERS, TRADED
 from etl.site.tables import Tables
 
 YEARS = (2016, 2019)

@@ -15,7 +15,7 @@ from site_samples import WITHHELD, ZERO, sample, tables_of
 
 from etl.cache import STEP_CODE
 from etl.site.build import PAGE, build_site, shown_years
-from etl.site.grid import CLUSTERS, TRADED
+from etl.site.page_grid import CLUSTERS, TRADED
 from etl.site.shapes import Boundaries
 
 #: The libraries as their makers publish them: npm packages d3 7.9.0, @observablehq/plot 0.6.17, us-atlas 3.0.1.

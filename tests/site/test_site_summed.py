@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 from site_samples import sample, tables_of
 
-from etl.site.grid import chosen_sources, frame
+from etl.site.page_grid import chosen_sources, frame
 from etl.site.summed import REASON, with_nuts1
 from etl.site.tables import Tables
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from etl.schema import contract
+from etl.contracts import contract
 
 CLUSTERS = np.array([0, *range(1, 52), *range(101, 117)])
 YEARS = range(1998, 2024)

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 import pytest
 from snapshot_samples import draft, parts_of, read_part, source_files
 
-from etl.diff import Comparison, DraftSide, PublishedSide, compare, with_changes
+from etl.contracts import contract
+from etl.diff import DraftSide, PublishedSide, TableComparison, compare, with_changes
 from etl.diff.compare import CELLS_KEPT
 from etl.publish import Draft, Manifest, publish, read_manifest
 from etl.publish.manifest import TableEntry
-from etl.schema import contract
 from etl.storage import Storage
 
 SOURCES = {"census_cbp": "census_cbp", "eurostat_sbs": "eurostat_sbs"}
@@ -40,7 +40,7 @@ def put(row: int, **values: object) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-def between(one: Draft, other: Draft) -> Comparison:
+def between(one: Draft, other: Draft) -> TableComparison:
     storage = Storage("nowhere")
     return compare(DraftSide(storage, one), DraftSide(storage, other), SOURCES)
 

@@ -15,10 +15,10 @@ from etl.archive import known, object_path
 from etl.cache import find_step, read_cached, run_step
 from etl.errors import IntegrityError
 from etl.publish import latest_version, publish
-from etl.seal import sealed
 from etl.snapshots import open as open_snapshot
+from etl.snapshots.verify import VerifyReport, verify
 from etl.storage import Storage
-from etl.verify import VerifyReport, verify
+from etl.storage.checksummed import with_checksum
 
 OLD, NEW = "snapshots/2026-01-01", "snapshots/2026-01-02"
 OBJECT = object_path(hashlib.sha256(ORIGINAL).hexdigest())
@@ -196,5 +196,5 @@ def test_a_damaged_claim_is_named(s3_root: Storage) -> None:
         assert names(verify(s3_root, ["2026-01-01"]), path)
         s3_root.write(path, before)
     assert verify(s3_root, ["2026-01-01"]).is_sound
-    s3_root.write(path, sealed({"content_id": "other", "claimed_at": "2026-01-01T00:00:00+00:00"}))
+    s3_root.write(path, with_checksum({"content_id": "other", "claimed_at": "2026-01-01T00:00:00+00:00"}))
     assert "other content" in verify(s3_root).sentence()

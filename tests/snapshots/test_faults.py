@@ -15,10 +15,10 @@ from snapshot_samples import check_whole, draft
 
 from etl import snapshots
 from etl.errors import ClusterbridgeError, TransientError
-from etl.prune import plan_prune, prune
 from etl.publish import Draft, OvertakenError, latest_version, newest_manifest, publish, versions
+from etl.snapshots.prune import plan_prune, prune
+from etl.snapshots.verify import verify
 from etl.storage import Storage
-from etl.verify import verify
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["snapshot_samples", "etl.diff", "s3fs"])

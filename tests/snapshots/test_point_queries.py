@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from full_size import COUNTIES, YEARS, county_codes, region_cluster
 
+from etl.contracts import contract
 from etl.publish.parquet import parquet_bytes, part_path
 from etl.reference import source_table
-from etl.schema import contract
 
 CONTRACT = contract("region_cluster")
 

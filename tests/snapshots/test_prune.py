@@ -12,12 +12,12 @@ import pytest
 from snapshot_samples import draft
 
 from etl.errors import UsageError
-from etl.prune import pin, pinned, plan_prune, prune, unpin
 from etl.publish import latest_version, publish, versions
-from etl.seal import sealed
 from etl.snapshots import open as open_snapshot
+from etl.snapshots.prune import pin, pinned, plan_prune, prune, unpin
+from etl.snapshots.verify import verify
 from etl.storage import TEMPORARY_PREFIX, Storage
-from etl.verify import verify
+from etl.storage.checksummed import with_checksum
 
 HOLDER = """
 import sys
@@ -33,7 +33,7 @@ with _building_folder(Storage(sys.argv[1]), Path(sys.argv[1]) / "snapshots", "20
 
 def claim_made_in(year: int) -> bytes:
     """A claim on a name for content that is nobody's here."""
-    return sealed({"content_id": "c", "claimed_at": f"{year}-01-01T00:00:00+00:00"})
+    return with_checksum({"content_id": "c", "claimed_at": f"{year}-01-01T00:00:00+00:00"})
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from snapshot_samples import check_whole, draft
 
-import etl.prune as prune_module
+import etl.snapshots.prune as prune_module
 from etl import snapshots
 from etl.errors import IntegrityError
-from etl.prune import pin, plan_prune, prune
 from etl.publish import latest_version, newest_manifest, publish, versions
 from etl.publish.objects import CLAIM, claim_of, claim_on
 from etl.publish.versions import advance_pointer
+from etl.snapshots.prune import pin, plan_prune, prune
 from etl.storage import Storage
 
 

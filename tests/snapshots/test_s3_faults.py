@@ -11,8 +11,8 @@ from snapshot_samples import check_whole, draft
 from etl import snapshots
 from etl.errors import ClusterbridgeError, TransientError, UsageError
 from etl.publish import Draft, latest_version, newest_manifest, publish, versions
+from etl.snapshots.verify import verify
 from etl.storage import Storage
-from etl.verify import verify
 
 #: Longer than any of our retries.
 ALWAYS = 10_000
@@ -96,7 +96,7 @@ def test_a_name_taken_at_the_last_moment_is_not_written_over(failing: tuple[Stor
 def test_a_conflict_that_does_not_end_is_said(failing: tuple[Storage, Faults], monkeypatch: pytest.MonkeyPatch) -> None:
     storage, faults = failing
     publish(storage, draft("2026-01-01"))
-    monkeypatch.setattr("etl.storage_s3.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("etl.storage.s3.time.sleep", lambda seconds: None)
     faults.set("409", lambda verb, path: verb == "PUT" and "latest.json" in path, ALWAYS)
     with pytest.raises(TransientError, match="another run keeps writing it"):
         publish(storage, following(storage))

@@ -10,9 +10,9 @@ import pytest
 from snapshot_samples import draft, read_part
 
 from etl import snapshots
+from etl.contracts import contract, contracts
 from etl.errors import IntegrityError, UsageError
 from etl.publish import publish
-from etl.schema import contract, contracts
 from etl.storage import Storage
 
 PATH = "region_cluster/region_cluster-2017.parquet"

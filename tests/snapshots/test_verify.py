@@ -14,8 +14,8 @@ from etl.archive import object_path
 from etl.errors import UsageError
 from etl.publish import Draft, Manifest, Part, publish
 from etl.publish.versions import LATEST
+from etl.snapshots.verify import verify, verify_rebuild
 from etl.storage import Storage
-from etl.verify import verify, verify_rebuild
 
 
 @pytest.fixture

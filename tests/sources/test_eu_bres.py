@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.contracts import contract
 from etl.errors import SourceFormatError
-from etl.schema import contract
 from etl.sources.base import ArchivedFile
 from etl.sources.uk_bres import ROUNDING, UkBres, bounds, is_on_grid
 

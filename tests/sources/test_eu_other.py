@@ -12,9 +12,9 @@ import pytest
 
 from etl.archive.replies import Absent, Body, Host, Unchanged, Validators
 from etl.archive.transport import Downloader
+from etl.contracts import contract
 from etl.errors import SourceFormatError, TransientError, UsageError
 from etl.reference.nuts import nuts_regions
-from etl.schema import contract
 from etl.settings import Settings
 from etl.sources import DATASETS
 from etl.sources.base import ArchivedFile

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from etl.contracts import contract
 from etl.errors import SourceFormatError
-from etl.schema import contract
 from etl.sources import nace_codes
 from etl.sources.base import ArchivedFile, Parsed
 from etl.sources.eurostat_cells import leaves

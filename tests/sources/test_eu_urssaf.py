@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from etl.contracts import contract
 from etl.errors import SourceFormatError
 from etl.reference.nuts import nuts_regions
-from etl.schema import contract
 from etl.sources.base import ArchivedFile
 from etl.sources.fr_urssaf import NUTS_OF_DEPARTEMENT, FrUrssaf
 

@@ -8,8 +8,8 @@ import pytest
 from us_files import OPEN_SIZES, SIZES, csv_text, request_of, text_file, zip_file
 
 from etl import reference
+from etl.contracts import contract
 from etl.errors import SourceFormatError
-from etl.schema import contract
 from etl.sources import tabular
 from etl.sources.base import ArchivedFile
 from etl.sources.census_cbp import CensusCbp

@@ -8,8 +8,8 @@ import pytest
 from us_files import archived, json_file, request_of, text_file
 
 from etl import reference
+from etl.contracts import contract
 from etl.errors import SourceFormatError
-from etl.schema import contract
 from etl.sources import uscm_lists
 from etl.sources.base import ArchivedFile, Request
 from etl.sources.us_cluster_mapping import PAGE_ROWS, UsClusterMapping

@@ -11,7 +11,7 @@ import pytest
 from us_files import mirrored
 
 from etl import reference
-from etl.schema import contract
+from etl.contracts import contract
 from etl.sources import DATASETS
 from etl.sources.base import ArchivedFile
 from etl.sources.census_cells import SIZE_CLASSES, naics_vintage

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from us_files import csv_text, request_of, text_file, zip_file
 
+from etl.contracts import contract
 from etl.errors import SourceFormatError
-from etl.schema import contract
 from etl.sources.base import ArchivedFile
 from etl.sources.bls_qcew import BlsQcew
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from etl.errors import TransientError, UsageError
-from etl.locks import held, is_held
 from etl.storage import TEMPORARY_PREFIX, Storage, size_on_disk
+from etl.storage.locks import held, is_held
 
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
 

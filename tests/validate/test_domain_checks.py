@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from gate_cases import STATE, Tables, find, only, put, table_of
 
-from etl.schema import contract, contracts
+from etl.contracts import contract, contracts
 from etl.validate import validate
 from etl.validate.checks import DOMAIN
 from etl.validate.suites import suite

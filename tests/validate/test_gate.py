@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from gate_cases import STATE, Tables, find, only, put, table_of
 
-from etl.cells import concat
+from etl.columns import concat
+from etl.contracts import contract, contracts
 from etl.errors import GateError
 from etl.resources import resource_folder
-from etl.schema import contract, contracts
 from etl.storage import Storage
 from etl.validate import GateReport, merged, validate
 from etl.validate import gate as gate_module
 from etl.validate.checks import checks_of
-from etl.validate.generate import refreshed
 from etl.validate.suites import Expectation, Suite, generated, suite
+from tools.generate_expectations import refreshed
 
 
 def test_coherent_tables_pass_and_all_that_was_declared_was_executed(year: Tables, known: Tables) -> None:
@@ -113,7 +113,7 @@ def test_suites_are_what_their_contracts_say() -> None:
     for table in contracts().values():
         file = resource_folder("expectations") / f"{table.name}.json"
         fresh = refreshed(table, suite(table.name).expectations).to_text()
-        assert file.read_text("utf-8") == fresh, f"{file.name} is stale; run python -m etl.validate.generate"
+        assert file.read_text("utf-8") == fresh, f"{file.name} is stale; run python -m tools.generate_expectations"
     assert {file.stem for file in resource_folder("expectations").glob("*.json")} == set(contracts())
 
 

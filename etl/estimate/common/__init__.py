@@ -1,0 +1,1 @@
+"""What both estimates stand on: trees of sums, bounds, raking, closing."""

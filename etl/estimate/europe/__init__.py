@@ -1,0 +1,1 @@
+"""Completion of European cells and their spread over the classes of NACE."""

@@ -1,0 +1,1 @@
+"""Runs the line: units of work, a whole refresh, collecting a snapshot's files, the checked publication, rebuilding."""

@@ -1,0 +1,1 @@
+"""What maintainers run by hand: generators, linters, fits and reports. Nothing of the product imports it."""
