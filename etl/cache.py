@@ -23,7 +23,7 @@ STEP_CODE: dict[str, tuple[str, ...]] = {
     "estimate": ("sources", "estimate", "reference", *COMMON_CODE),
     "harmonise": ("harmonise", "reference", *COMMON_CODE),
     "measure": ("measure", "partners", "harmonise", "reference", "publish/parquet.py", *COMMON_CODE),
-    "assemble": (
+    "collect": (
         *("run/collect.py", "partners", "organisations", "measure", "harmonise", "reference", "publish/parquet.py"),
         *("sources/cluster_organisations.py", "sources/configured.py", *COMMON_CODE),
     ),
