@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,7 +18,8 @@ class Request:
 
     `url` is the publisher's own address, not percent-encoded and without any key; `kind` tells the reader what the
     answer holds; `content` is what the body must be, told from its bytes: zip, gzip, csv, json, tsv, xml, xlsx, xls
-    or text. `secret` names the setting whose value is sent as the query parameter `key`, never logged.
+    or text. `secret` names the setting whose value is sent as the query parameter `key`, never logged. `better`: an
+    address whose answer holds all that this one's does; this one is asked only where that one is not to be had.
     """
 
     dataset: str
@@ -26,6 +28,7 @@ class Request:
     content: str
     year: int | None = None
     secret: str | None = None
+    better: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,14 @@ class Parsed:
     notes: list[str] = field(default_factory=list)
 
 
+def years_on_offer(first: int, months: int, today: date | None = None) -> range:
+    """The years from `first` to the newest that could be out: since its end `months` have passed. Nobody promises a
+    day, so the newest is asked for as a probe.
+    """
+    today = today or datetime.now(UTC).date()
+    return range(first, max(first, (today.year * 12 + today.month - 1 - months) // 12))
+
+
 class Dataset(ABC):
     """One dataset of one publisher: its addresses and its reader, which change together."""
 
@@ -64,6 +75,14 @@ class Dataset(ABC):
     title: ClassVar[str]
     publisher: ClassVar[str]
     years: ClassVar[Sequence[int]] = ()
+    #: The newest year whose file was seen, or is known from public traces: years after it are asked for as a probe.
+    newest_seen: ClassVar[int | None] = None
+    #: Asked only where it is named, by the caller or in the settings.
+    is_optional: ClassVar[bool] = False
+    #: What a first run asks for before all else.
+    is_first: ClassVar[bool] = False
+    #: About how many megabytes come over the wire: a year, or for a dataset without a file a year, altogether.
+    megabytes: ClassVar[float] = 0.0
 
     @abstractmethod
     def requests(self, years: Iterable[int]) -> list[Request]:

@@ -1,8 +1,9 @@
 """Quarterly Census of Employment and Wages of the US Bureau of Labor Statistics, annual averages.
 
-Addresses: `https://data.bls.gov/cew/data/api/YYYY/a/area/AREA.csv` for the nation (US000) and the states (SS000);
-`https://data.bls.gov/cew/data/files/YYYY/csv/YYYY_annual_singlefile.zip` for everything in one file, of which the
-counties are read (and any area that no slice gave). Years from 2014: slices of earlier years were taken away.
+Addresses: `https://data.bls.gov/cew/data/files/YYYY/csv/YYYY_annual_singlefile.zip`, everything in one file (63 to 83
+MB, 520 MB unpacked); where it is not to be had, `https://data.bls.gov/cew/data/api/YYYY/a/area/AREA.csv`, the slices of
+the nation (US000) and the states (SS000), which hold no counties. An area's rows are taken from the single file, and
+from its slice where that file does not have it. Years from 2014: slices of earlier years were taken away.
 
 Read are private ownership (`own_code` 5) and all sizes (`size_code` 0). `industry_code` 10 is the total; 101, 102 and
 1011 to 1029 are sums across NAICS; unclassified is 99, which its longer forms 999 to 999999 repeat. Construction has
@@ -11,11 +12,12 @@ dollars. `disclosure_code` N: employment and wages are withheld and printed as 0
 state has outside its counties stands as county 996 (overseas), 997 (several counties), 998 (out of state) and 999
 (unknown): all are mended to 999 and added.
 
-NAICS by data year: 2012 for 2014-16, 2017 for 2017-21, 2022 from 2022. Farms, rail, post and private households are
-counted, which County Business Patterns leaves out: they are leaves in no cluster.
+NAICS by data year: 2012 for 2014-16, 2017 for 2017-21, 2022 from 2022; that years after 2025 are in NAICS 2022 is an
+assumption, checked by their codes. Connecticut stands by planning regions from 2024. Farms, rail, post and private
+households are counted, which County Business Patterns leaves out: they are leaves in no cluster.
 
 Evidence: slices of 2019 of 50 states and the District of Columbia read byte by byte; the national slice, other years
-and the single file (same columns) from the publisher's documentation.
+and the single file (same 38 columns) from the publisher's documentation and public readers of 2022 to 2025.
 """
 
 import re
@@ -32,9 +34,9 @@ import pyarrow as pa
 from etl import columns, reference
 from etl.errors import SourceFormatError
 from etl.reference.counties import STATEWIDE
-from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side, years_on_offer
 from etl.sources.completeness import EXACT, SMALL_AREAS, RequiredParts
-from etl.sources.naics_codes import TOTAL, UNCLASSIFIED, CodeLists, known_codes, level
+from etl.sources.naics_codes import TOTAL, UNCLASSIFIED, CodeLists, assumed, known_codes, level
 from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers, check_header, read_blocks
 from etl.sources.us_cells import (
@@ -55,6 +57,9 @@ MEMBER = r".*\.csv"
 
 VINTAGES = ((2022, 2022), (2017, 2017), (2014, 2012))
 """First data year and NAICS vintage from then on, newest first."""
+
+NEWEST_SEEN = 2025
+"""Public traces of this year have NAICS 2022 codes only; later years are assumed to be the same."""
 
 PRIVATE, ALL_SIZES = "5", "0"
 
@@ -104,7 +109,8 @@ def code_lists(year: int) -> CodeLists:
     fixes = {code[:5] + part: (code, reason) for code in construction for part in "12"}
     ignored = dict.fromkeys(SUMS_ACROSS_NAICS, "a sum across NAICS")
     ignored |= {UNCLASSIFIED + "9" * more: f"repeats {UNCLASSIFIED}" for more in range(1, 5)}
-    return CodeLists(vintage, known, fixes | {"10": (TOTAL, "the publisher's code of all industries")}, ignored)
+    fixes |= {"10": (TOTAL, "the publisher's code of all industries")}
+    return CodeLists(vintage, known, fixes, ignored, assumed("QCEW", year, NEWEST_SEEN, vintage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +137,22 @@ class BlsQcew(Dataset):
     side: ClassVar[Side] = "us"
     title: ClassVar[str] = "Quarterly Census of Employment and Wages, annual averages"
     publisher: ClassVar[str] = "US Bureau of Labor Statistics"
-    years: ClassVar[Sequence[int]] = range(2014, 2024)
+    #: The fourth quarter, and with it the year, comes out from June of the next year on.
+    years: ClassVar[Sequence[int]] = years_on_offer(2014, 5)
+    newest_seen: ClassVar[int | None] = NEWEST_SEEN
+    is_first: ClassVar[bool] = True
+    megabytes: ClassVar[float] = 75
 
     def requests(self, years: Iterable[int]) -> list[Request]:
-        """The slices of nation and states and the single file of each year on offer."""
+        """The single file of each year on offer, and the slices of nation and states that may stand in for it."""
         areas = ["US000", *(f"{state}000" for state in sorted(reference.states()))]
         found = []
         for year in (year for year in years if year in self.years):
-            found += [Request(self.name, f"{BASE}/api/{year}/a/area/{area}.csv", "area", "csv", year) for area in areas]
             url = f"{BASE}/files/{year}/csv/{year}_annual_singlefile.zip"
             found.append(Request(self.name, url, "single", "zip", year))
+            if year <= NEWEST_SEEN:  # a fallback is asked for no year that the better file only might have
+                slices = (f"{BASE}/api/{year}/a/area/{area}.csv" for area in areas)
+                found += [Request(self.name, slice, "area", "csv", year, better=url) for slice in slices]
         return found
 
     def sample(self, years: Iterable[int]) -> list[Request]:
@@ -185,11 +197,11 @@ class BlsQcew(Dataset):
             return Parsed({})
         industries = CodeNumbers(code_lists(year).resolve)
         regions = CodeNumbers(_area)
-        slices = [rows for file in _of_kind(files, "area") for rows in _read(file, year, regions, industries)]
+        single = [rows for file in _of_kind(files, "single") for rows in _read(file, year, regions, industries)]
         given = frozenset(regions.values)
         others = CodeNumbers(lambda text: area if (area := _area(text)) not in given else None, list(regions.values))
-        single = [rows for file in _of_kind(files, "single") for rows in _read(file, year, others, industries)]
-        found = _join(slices + single)
+        slices = [rows for file in _of_kind(files, "area") for rows in _read(file, year, others, industries)]
+        found = _join(single + slices)
         rows = _add_up(found, others.values, industries.values, code_lists(year))
         pairs = len(found.region) - len(rows.region)
         note = f"{pairs:,} cells were added up: construction in two parts (238xx1, 238xx2), places outside counties"

@@ -28,9 +28,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import columns, reference
-from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side, years_on_offer
 from etl.sources.census_api_answers import read_answers
-from etl.sources.census_cells import COLUMNS, GEOGRAPHIES, SOURCE, outline, read_cells, required_columns
+from etl.sources.census_cells import (
+    COLUMNS,
+    GEOGRAPHIES,
+    NEWEST_SEEN,
+    SOURCE,
+    outline,
+    read_cells,
+    required_columns,
+)
 from etl.sources.tabular import Block, check_header, read_blocks
 
 FIRST_METRO_YEAR = 2003
@@ -45,17 +53,18 @@ class CensusCbp(Dataset):
     side: ClassVar[Side] = "us"
     title: ClassVar[str] = "County Business Patterns, bulk files"
     publisher: ClassVar[str] = "US Census Bureau"
-    years: ClassVar[Sequence[int]] = range(1998, 2024)
+    #: A year comes out from April of the second year after it on: that of 2024 was not there in August 2026.
+    years: ClassVar[Sequence[int]] = years_on_offer(1998, 15)
+    newest_seen: ClassVar[int | None] = NEWEST_SEEN
+    is_first: ClassVar[bool] = True
+    megabytes: ClassVar[float] = 22
 
     def requests(self, years: Iterable[int]) -> list[Request]:
         """The national, state, county and metropolitan file of each year on offer."""
         return [self._request(year, kind) for year in years if year in self.years for kind in GEOGRAPHIES]
 
     def _request(self, year: int, kind: str) -> Request:
-        is_plain = kind == "us" and year <= 2007
-        folder = f"https://www2.census.gov/programs-surveys/cbp/datasets/{year}"
-        url = f"{folder}/cbp{year % 100:02d}{kind}.{'txt' if is_plain else 'zip'}"
-        return Request(self.name, url, kind, "csv" if is_plain else "zip", year)
+        return Request(self.name, bulk_address(year, kind), kind, "csv" if _is_plain(year, kind) else "zip", year)
 
     def check(self, file: ArchivedFile) -> None:
         """Refuse a file without the columns every era has."""
@@ -81,6 +90,16 @@ class CensusCbp(Dataset):
         bulk = _read_bulk([file for file in files if file.dataset == self.name], year)
         answers = read_answers([file for file in files if file.dataset != self.name], year)
         return combine(bulk, answers)
+
+
+def bulk_address(year: int, kind: str) -> str:
+    """Where the bulk file of a year and kind of geography is."""
+    folder = f"https://www2.census.gov/programs-surveys/cbp/datasets/{year}"
+    return f"{folder}/cbp{year % 100:02d}{kind}.{'txt' if _is_plain(year, kind) else 'zip'}"
+
+
+def _is_plain(year: int, kind: str) -> bool:
+    return kind == "us" and year <= 2007
 
 
 def _member(kind: str) -> str:

@@ -1,5 +1,8 @@
 """County Business Patterns through the Census API: the second way in, by state and by county, from 2017.
 
+Asked where a bulk file of states or counties is not to be had, and only with a key: since May 2026 the Bureau sends
+who has none, or a wrong one, to a page about keys.
+
 Addresses: `https://api.census.gov/data/YYYY/cbp?get=GEO_ID,NAME,YEAR,NAICS2017,NAICS2017_LABEL,ESTAB,EMP,PAYANN` with
 `&for=state:NN` or `&for=county:*&in=state:NN`; the key is sent with them and never kept. The answer is read by
 `census_api_answers`: all values are strings, names of the header may come twice, a withheld figure is "0".
@@ -17,7 +20,8 @@ from typing import ClassVar
 from etl import reference
 from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
 from etl.sources.census_api_answers import check_answer, outline_answer, read_answers
-from etl.sources.census_cells import SOURCE
+from etl.sources.census_cbp import bulk_address
+from etl.sources.census_cells import NEWEST_SEEN, SOURCE
 
 QUESTION = "get=GEO_ID,NAME,YEAR,NAICS2017,NAICS2017_LABEL,ESTAB,EMP,PAYANN"
 KEY_SETTING = "census_api_key"
@@ -31,13 +35,21 @@ class CensusCbpApi(Dataset):
     side: ClassVar[Side] = "us"
     title: ClassVar[str] = "County Business Patterns, Census API"
     publisher: ClassVar[str] = "US Census Bureau"
-    years: ClassVar[Sequence[int]] = range(2017, 2024)
+    #: A fallback is asked for no year that the better file only might have.
+    years: ClassVar[Sequence[int]] = range(2017, NEWEST_SEEN + 1)
+    newest_seen: ClassVar[int | None] = NEWEST_SEEN
 
     def requests(self, years: Iterable[int]) -> list[Request]:
         """One question a state for its own figures and one for its counties', for each year on offer."""
         return [
             Request(
-                self.name, f"https://api.census.gov/data/{year}/cbp?{QUESTION}&{area}", kind, "json", year, KEY_SETTING
+                self.name,
+                f"https://api.census.gov/data/{year}/cbp?{QUESTION}&{area}",
+                kind,
+                "json",
+                year,
+                KEY_SETTING,
+                bulk_address(year, kind),
             )
             for year in years
             if year in self.years

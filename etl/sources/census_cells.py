@@ -12,7 +12,7 @@ from etl import reference
 from etl.errors import SourceFormatError
 from etl.sources.census_disclosure import Marks
 from etl.sources.completeness import EXACT, SMALL_AREAS, RequiredParts, require_all, sectors_of
-from etl.sources.naics_codes import TOTAL, CodeLists, known_codes, level
+from etl.sources.naics_codes import TOTAL, CodeLists, assumed, known_codes, level
 from etl.sources.plausible import require_plausible
 from etl.sources.tabular import CODE, Block, CodeNumbers
 from etl.sources.us_cells import (
@@ -31,6 +31,9 @@ SOURCE = "census_cbp"
 
 VINTAGES = ((2017, 2017), (2012, 2012), (2008, 2007), (2003, 2002), (1998, 1997))
 """First data year and NAICS vintage from then on, newest first."""
+
+NEWEST_SEEN = 2023
+"""Public readers read this year as NAICS 2017; that later ones are is an assumption, checked by their codes."""
 
 DELINEATIONS = (2013, 2020, 2023)
 """The metropolitan delineations whose areas have names here; see `_delineation`."""
@@ -85,7 +88,8 @@ def required_columns(kind: str) -> frozenset[str]:
 def code_lists(year: int) -> CodeLists:
     """The NAICS codes of a data year: all known ones; nothing to mend, nothing to leave out."""
     vintage = naics_vintage(year)
-    return CodeLists(vintage, known_codes(vintage))
+    assumption = assumed("County Business Patterns", year, NEWEST_SEEN, vintage)
+    return CodeLists(vintage, known_codes(vintage), assumption=assumption)
 
 
 def read_cells(blocks: Iterable[Block], kind: str, year: int, where: str, *, has_marks: bool) -> pa.Table:

@@ -6,6 +6,7 @@ classes within a division. `establishments` holds the number of enterprises. Nev
 Evidence: documentation and the table of contents only; no sheet was at hand.
 """
 
+from etl.sources.base import years_on_offer
 from etl.sources.eurostat_cells import Layout
 from etl.sources.eurostat_table import EurostatTable
 
@@ -38,7 +39,8 @@ class EurostatSbsOvw(EurostatTable):
     name = "eurostat_sbs_ovw"
     source = "eurostat_sbs_ovw"
     title = "Structural business statistics by country and NACE class, from 2021"
-    years = range(2021, 2025)
+    years = years_on_offer(2021, 12)
+    newest_seen = 2024
     codes = ("sbs_ovw_act",)
     layout = Layout(
         source="eurostat_sbs_ovw",

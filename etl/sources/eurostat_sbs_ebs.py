@@ -3,6 +3,7 @@
 Evidence: documentation and public readers only; no sheet was at hand.
 """
 
+from etl.sources.base import years_on_offer
 from etl.sources.eurostat_cells import Layout
 from etl.sources.eurostat_table import EurostatTable
 
@@ -17,7 +18,9 @@ class EurostatSbsEbs(EurostatTable):
     name = "eurostat_sbs_ebs"
     source = "eurostat_sbs_ebs"
     title = "Structural business statistics by NUTS 2 region, from 2021"
-    years = range(2021, 2025)
+    #: A year is complete by the end of September of the second year after it; first figures come earlier.
+    years = years_on_offer(2021, 12)
+    newest_seen = 2024
     codes = ("sbs_r_nuts2021",)
     layout = Layout(
         source="eurostat_sbs_ebs",

@@ -23,7 +23,7 @@ from etl.columns import concat, constant
 from etl.errors import SourceFormatError
 from etl.reference.nuts import is_extra_regio, nuts_regions
 from etl.sources import nace_codes
-from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side, years_on_offer
 from etl.sources.bodies import first_line, refuse_page
 from etl.sources.completeness import require_all
 from etl.sources.tabular import BLOCK_BYTES, CODE, Block, CodeNumbers, open_text
@@ -93,13 +93,14 @@ class FrUrssaf(Dataset):
     side: ClassVar[Side] = "eu"
     title = "Establishments and employees of the private sector by commune and APE"
     publisher = "Urssaf Caisse nationale"
-    years = range(2006, 2026)
+    years = years_on_offer(2006, 3)
+    newest_seen: ClassVar[int | None] = 2025
 
     def requests(self, years: Iterable[int]) -> list[Request]:
         """The whole table, which holds every year, and the extracts that stand in for it."""
         if not set(years) & set(self.years):
             return []
-        extracts = [Request(self.name, f"{_ADDRESS}&{part}", "extract", "csv") for part in _EXTRACTS]
+        extracts = [Request(self.name, f"{_ADDRESS}&{part}", "extract", "csv", better=_ADDRESS) for part in _EXTRACTS]
         return [Request(self.name, _ADDRESS, "whole", "csv"), *extracts]
 
     def sample(self, years: Iterable[int]) -> list[Request]:

@@ -58,17 +58,24 @@ def known_codes(vintage: int) -> frozenset[str]:
     return frozenset(six | above | sectors | others)
 
 
+def assumed(what: str, year: int, newest_seen: int, vintage: int) -> str:
+    """The assumption that a year which nobody has seen is in the newest vintage of its source; empty for one seen."""
+    return f"that {what} of {year} is in NAICS {vintage} is assumed" if year > newest_seen else ""
+
+
 @dataclass(frozen=True, slots=True)
 class CodeLists:
     """What a reader does with a code: keep it (`known`), mend it (`fixes`), or leave its rows out (`ignored`).
 
     `fixes`: code as found, in digits, to (our code, reason); `ignored`: code to reason. The lists share no code.
+    `assumption`: a sentence where nobody has seen a year of this vintage yet; a code it does not have breaks it.
     """
 
     vintage: int
     known: frozenset[str]
     fixes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
+    assumption: str = ""
 
     def __post_init__(self) -> None:
         lists = (self.known, self.fixes.keys(), self.ignored.keys())
@@ -84,4 +91,7 @@ class CodeLists:
             return self.fixes[code][0]
         if code in self.ignored:
             return None
-        raise LookupError(f"code {text!r} is not in NAICS {self.vintage} and nobody declared what to do with it")
+        broken = f" ({self.assumption}: this code breaks the assumption)" if self.assumption else ""
+        raise LookupError(
+            f"code {text!r} is not in NAICS {self.vintage} and nobody declared what to do with it{broken}"
+        )

@@ -5,8 +5,12 @@ with its size; none is suppressed, small ones become 0. Five-digit subclasses ar
 the same in both classifications. Only the classes are taken: the publisher's coarser figures are rounded on their own
 and do not add up, so no total and no national row is made here. Great Britain is not the United Kingdom.
 
-Evidence: all figures of 2015, 2017 to 2019 and 2021; the ids in the address (industries 134217728 + SIC, areas TYPE438:
-NUTS 2 of 2016) and whether later years are served for these areas from documentation and public readers.
+Two geographies: TYPE438, NUTS 2 of 2016, has 2015 to 2022; TYPE429, the International Territorial Levels 2 of 2021 in
+codes `TL…`, has 2022 on. 2022 is taken from the first, and from the second where the first does not have it. The
+regions of both are the same; `TERRITORIAL_LEVEL` says which is which, region by region.
+
+Evidence: all figures of 2015, 2017 to 2019 and 2021; the ids in the address (industries 134217728 + SIC) and the years
+of each geography from documentation and public readers.
 """
 
 import re
@@ -21,7 +25,7 @@ from etl.columns import constant
 from etl.errors import SourceFormatError
 from etl.reference.nuts import nuts_regions
 from etl.sources import nace_codes
-from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side
+from etl.sources.base import ArchivedFile, Dataset, Parsed, Request, Side, years_on_offer
 from etl.sources.bodies import head
 from etl.sources.tabular import CODE, Block, CodeNumbers, check_header, read_blocks
 
@@ -29,10 +33,11 @@ Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
 _ADDRESS = (
-    "https://www.nomisweb.co.uk/api/v01/dataset/NM_189_1.data.csv?date={year}&employment_status=4&geography=TYPE438"
+    "https://www.nomisweb.co.uk/api/v01/dataset/NM_189_1.data.csv?date={year}&employment_status=4&geography={areas}"
     "&industry=134218728...134316728&measure=1&measures=20100"
     "&select=date_name,geography_name,geography_code,industry_name,obs_value,record_count&recordoffset={offset}"
 )
+_AREAS = re.compile(r"geography=(\w+)")
 _OFFSET = re.compile(r"recordoffset=(\d+)")
 
 _COLUMNS = {
@@ -43,7 +48,19 @@ _COLUMNS = {
     "record_count": pa.int64(),
 }
 
-NUTS_VERSION = 2016
+#: Geography to its years (the second is open-ended) and the NUTS version whose regions it has.
+NUTS_2016, ITL_2021 = "TYPE438", "TYPE429"
+NUTS_VERSION = {NUTS_2016: 2016, ITL_2021: 2021}
+LAST_OF_NUTS, FIRST_OF_ITL = 2022, 2022
+
+#: International Territorial Level 2 of 2021 to the NUTS 2 region it is.
+_LEVELS = """
+TLC1=UKC1 TLC2=UKC2 TLD1=UKD1 TLD3=UKD3 TLD4=UKD4 TLD6=UKD6 TLD7=UKD7 TLE1=UKE1 TLE2=UKE2 TLE3=UKE3 TLE4=UKE4
+TLF1=UKF1 TLF2=UKF2 TLF3=UKF3 TLG1=UKG1 TLG2=UKG2 TLG3=UKG3 TLH1=UKH1 TLH2=UKH2 TLH3=UKH3 TLI3=UKI3 TLI4=UKI4
+TLI5=UKI5 TLI6=UKI6 TLI7=UKI7 TLJ1=UKJ1 TLJ2=UKJ2 TLJ3=UKJ3 TLJ4=UKJ4 TLK1=UKK1 TLK2=UKK2 TLK3=UKK3 TLK4=UKK4
+TLL1=UKL1 TLL2=UKL2 TLM5=UKM5 TLM6=UKM6 TLM7=UKM7 TLM8=UKM8 TLM9=UKM9 TLN0=UKN0
+"""
+TERRITORIAL_LEVEL = dict(pair.split("=") for pair in _LEVELS.split())
 
 #: Codes that are no NACE class: jobs on farms from the agricultural departments, on another concept.
 IGNORED = frozenset({"01000"})
@@ -62,18 +79,28 @@ ROUNDING = (
 
 
 class UkBres(Dataset):
-    """Employment by NACE class and NUTS 2 region (codes of 2016), rounded; no establishments, no pay."""
+    """Employment by NACE class and NUTS 2 region, rounded; no establishments, no pay."""
 
     name = "uk_bres"
     source = "uk_bres"
     side: ClassVar[Side] = "eu"
     title = "Business Register and Employment Survey, open access"
     publisher = "Office for National Statistics"
-    years = range(2015, 2025)
+    #: A year comes out in the autumn of the next.
+    years = years_on_offer(2015, 9)
+    newest_seen: ClassVar[int | None] = 2024
+    megabytes: ClassVar[float] = 3
 
     def requests(self, years: Iterable[int]) -> list[Request]:
-        """The first page of each year; `follow` asks for the rest."""
-        return [self._page(year, 0) for year in sorted(set(years) & set(self.years))]
+        """The first page of each year, of the year that both geographies have one each; `follow` asks for the rest."""
+        found = []
+        for year in sorted(set(years) & set(self.years)):
+            if year <= LAST_OF_NUTS:
+                found.append(self._page(year, NUTS_2016, 0))
+            if year >= FIRST_OF_ITL:
+                better = self._page(year, NUTS_2016, 0).url if year <= LAST_OF_NUTS else None
+                found.append(self._page(year, ITL_2021, 0, better))
+        return found
 
     def follow(self, file: ArchivedFile) -> list[Request]:
         """The next page, while rows are left: without a key an answer stops after 25,000 rows."""
@@ -83,7 +110,9 @@ class UkBres(Dataset):
             rows += block.rows.num_rows
             total = int(block.rows.column("record_count")[0].as_py())
         offset = _offset(file) + rows
-        return [self._page(file.year, offset)] if rows and file.year is not None and offset < total else []
+        if not rows or file.year is None or offset >= total:
+            return []
+        return [self._page(file.year, _areas(file), offset)]
 
     def check(self, file: ArchivedFile) -> None:
         """Refuse an answer without the columns asked for, or without rows: a year that is not published yet."""
@@ -104,6 +133,8 @@ class UkBres(Dataset):
         figure off the publisher's grid: the bounds would be wrong.
         """
         pages = _Pages(year)
+        areas = min(map(_areas, files), key=list(NUTS_VERSION).index)
+        files = [file for file in files if _areas(file) == areas]
         for file in sorted(files, key=_offset):
             pages.read(file)
         if pages.rows != pages.total or not pages.rows:
@@ -112,12 +143,14 @@ class UkBres(Dataset):
             )
         place = np.concatenate([part[0] for part in pages.parts], axis=1)
         value = np.concatenate([part[1] for part in pages.parts])
-        table = _table(place, value, pages.regions.values, pages.industries.values, int(year or 0))
+        names = pages.regions.values, pages.industries.values
+        table = _table(place, value, *names, int(year or 0), NUTS_VERSION[areas])
         note = f"{pages.left_out:,.0f} jobs under 01000 (farms, from another survey) were left out: it is no NACE class"
         return Parsed({"region_industry": table}, [note])
 
-    def _page(self, year: int, offset: int) -> Request:
-        return Request(self.name, _ADDRESS.format(year=year, offset=offset), "page", "csv", year)
+    def _page(self, year: int, areas: str, offset: int, better: str | None = None) -> Request:
+        url = _ADDRESS.format(year=year, areas=areas, offset=offset)
+        return Request(self.name, url, "page", "csv", year, better=better)
 
 
 class _Pages:
@@ -172,7 +205,7 @@ def _steps(value: Floats) -> tuple[Floats, Floats]:
 
 
 def _table(
-    place: npt.NDArray[np.int64], value: Floats, regions: list[str], industries: list[str], year: int
+    place: npt.NDArray[np.int64], value: Floats, regions: list[str], industries: list[str], year: int, version: int
 ) -> pa.Table:
     cells, group = np.unique(place[0] * len(industries) + place[1], return_inverse=True)
     count = cells.size
@@ -185,7 +218,7 @@ def _table(
             "year": constant(year, count),
             "region_scheme": constant("nuts2", count),
             "region_code": _spelled(cells // len(industries), regions),
-            "region_vintage": constant(NUTS_VERSION, count),
+            "region_vintage": constant(version, count),
             "industry_scheme": constant("nace2", count),
             "industry_code": _spelled(cells % len(industries), industries),
             "industry_level": constant("class", count),
@@ -213,10 +246,17 @@ def _offset(file: ArchivedFile) -> int:
     return int(match[1]) if match else 0
 
 
+def _areas(file: ArchivedFile) -> str:
+    """The geography that an answer is by."""
+    match = _AREAS.search(file.url)
+    return match[1] if match and match[1] in NUTS_VERSION else NUTS_2016
+
+
 def _region(code: str) -> str:
-    if len(code) == 4 and code in nuts_regions(NUTS_VERSION):
-        return code
-    raise LookupError(f"region {code!r} is no NUTS 2 region of {NUTS_VERSION}")
+    region = TERRITORIAL_LEVEL.get(code, code)
+    if len(region) == 4 and region in nuts_regions(NUTS_VERSION[NUTS_2016]):
+        return region
+    raise LookupError(f"region {code!r} is no NUTS 2 region of 2016 and no International Territorial Level 2 of 2021")
 
 
 def _industry(name: str) -> str | None:
@@ -245,11 +285,8 @@ def _refuse_off_grid(block: Block, value: Floats) -> None:
 
 
 def _refuse_twice(block: Block, seen: set[tuple[str, str]]) -> None:
-    pairs = list(
-        zip(
-            block.rows.column("geography_code").to_pylist(), block.rows.column("industry_name").to_pylist(), strict=True
-        )
-    )
+    regions, industries = (block.rows.column(name).to_pylist() for name in ("geography_code", "industry_name"))
+    pairs = [(TERRITORIAL_LEVEL.get(code, code), name) for code, name in zip(regions, industries, strict=True)]
     before = len(seen)
     seen.update(pairs)
     if len(seen) - before != len(pairs):

@@ -16,7 +16,8 @@ are those of 2004, metropolitan areas those delineated from 2009 to 2013 (here 2
 in force from 2008, here 2008).
 
 Evidence: answers of 2016 for states and five economic areas, definitions and regions of October 2018; other years and
-types from the portal's source code. The portal may be gone; nothing depends on it but the comparison.
+types from the portal's source code. The portal may be gone, and has 6 GB of answers: it is asked only where it is named
+(`is_optional`). Nothing depends on it but the comparison; what was archived stays.
 """
 
 import json
@@ -97,6 +98,9 @@ class UsClusterMapping(Dataset):
     title: ClassVar[str] = "US Cluster Mapping: regions by cluster, definitions, regions"
     publisher: ClassVar[str] = "Institute for Strategy and Competitiveness, Harvard Business School"
     years: ClassVar[Sequence[int]] = range(1998, 2017)
+    newest_seen: ClassVar[int | None] = 2016
+    is_optional: ClassVar[bool] = True
+    megabytes: ClassVar[float] = 320
 
     def requests(self, years: Iterable[int]) -> list[Request]:
         """Definitions, regions, and for each year on offer the first page of each type of region."""

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from etl.contracts import contract
 from etl.errors import SourceFormatError
+from etl.reference.nuts import nuts_regions
 from etl.sources.base import ArchivedFile
-from etl.sources.uk_bres import ROUNDING, UkBres, bounds, is_on_grid
+from etl.sources.uk_bres import ROUNDING, TERRITORIAL_LEVEL, UkBres, bounds, is_on_grid
 
 HEADER = '"DATE_NAME","GEOGRAPHY_NAME","GEOGRAPHY_CODE","INDUSTRY_NAME","OBS_VALUE","RECORD_COUNT"\n'
 ROWS = [
@@ -47,6 +48,57 @@ def test_subclasses_add_up_to_classes_with_their_bounds(tmp_path: Path) -> None:
     assert (paints.employment_status, paints.industry_level, paints.is_leaf) == ("rounded", "class", True)
     assert (paints.region_scheme, paints.region_vintage, paints.currency_code) == ("nuts2", 2016, "GBP")
     assert np.isnan(paints.payroll) and np.isnan(paints.establishments)
+
+
+def territorial(folder: Path, year: int, rows: list[tuple[str, str, str]] = ROWS) -> ArchivedFile:
+    """The same page by International Territorial Levels."""
+    file = page(folder, [(geo.replace("UK", "TL"), name, value) for geo, name, value in rows])
+    file.path.write_text(file.path.read_text(encoding="utf-8").replace('"2021"', f'"{year}"'), encoding="utf-8")
+    url = UkBres().requests([year])[-1].url
+    return ArchivedFile("uk_bres", url, "page", "csv", year, "", 1, file.path)
+
+
+def test_territorial_levels_are_the_regions_they_were(tmp_path: Path) -> None:
+    by_nuts = frame([page(tmp_path, ROWS)])
+    by_level = frame([territorial(tmp_path, 2023)], 2023)
+    assert set(by_level["region_vintage"]) == {2021} and set(by_level["year"]) == {2023}
+    columns = ["employment", "employment_low", "employment_high", "employment_status", "region_scheme"]
+    pd.testing.assert_frame_equal(by_nuts[columns], by_level[columns])
+
+
+def test_every_region_of_the_country_has_its_territorial_level() -> None:
+    regions = {code for code in nuts_regions(2021) if len(code) == 4 and code.startswith("UK")} - {"UKZZ"}
+    assert set(TERRITORIAL_LEVEL.values()) == regions and len(TERRITORIAL_LEVEL) == 41
+    assert {name: nuts_regions(2016)[name] for name in regions} == {name: nuts_regions(2021)[name] for name in regions}
+
+
+def test_each_geography_is_asked_for_its_years(tmp_path: Path) -> None:
+    asked = UkBres().requests(range(2015, 2025))
+    by_type = {kind: [r.year for r in asked if f"geography={kind}&" in r.url] for kind in ("TYPE438", "TYPE429")}
+    assert by_type == {"TYPE438": list(range(2015, 2023)), "TYPE429": [2022, 2023, 2024]}
+    first, second = UkBres().requests([2022])
+    assert (first.better, second.better) == (None, first.url)
+    (following,) = UkBres().follow(_cut(tmp_path))
+    assert "geography=TYPE429&" in following.url and following.better is None
+
+
+def _cut(folder: Path) -> ArchivedFile:
+    """The first of several pages by International Territorial Levels."""
+    file = territorial(folder, 2023, ROWS)
+    file.path.write_text(file.path.read_text(encoding="utf-8").replace(f",{len(ROWS)}\n", ",99\n"), encoding="utf-8")
+    return file
+
+
+def test_a_year_that_both_geographies_gave_counts_once(tmp_path: Path) -> None:
+    first, _ = UkBres().requests([2022])
+    (tmp_path / "itl").mkdir()
+    by_level = territorial(tmp_path / "itl", 2022)
+    file = page(tmp_path, ROWS[:5])
+    file.path.write_text(file.path.read_text(encoding="utf-8").replace('"2021"', '"2022"'), encoding="utf-8")
+    by_nuts = ArchivedFile("uk_bres", first.url, "page", "csv", 2022, "", 1, file.path)
+    rows = frame([by_level, by_nuts], 2022)
+    assert set(rows["region_vintage"]) == {2016} and len(rows) == 3
+    assert len(frame([by_level], 2022)) == 4
 
 
 def test_zero_may_hide_a_few_jobs_and_a_blank_is_withheld(tmp_path: Path) -> None:

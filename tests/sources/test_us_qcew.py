@@ -1,5 +1,6 @@
 """QCEW: N is withheld, private ownership alone, construction put together, sums across NAICS left out."""
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,8 @@ from us_files import csv_text, request_of, text_file, zip_file
 
 from etl.contracts import contract
 from etl.errors import SourceFormatError
-from etl.sources.base import ArchivedFile
-from etl.sources.bls_qcew import BlsQcew
+from etl.sources.base import ArchivedFile, Request, years_on_offer
+from etl.sources.bls_qcew import NEWEST_SEEN, BlsQcew
 
 QCEW = BlsQcew()
 COLUMNS = ["area_fips", "own_code", "industry_code", "agglvl_code", "size_code", "year", "qtr", "disclosure_code"]
@@ -166,7 +167,38 @@ def test_profile_is_areas_and_their_private_employment(tmp_path: Path) -> None:
 
 
 def test_addresses() -> None:
-    urls = [request.url for request in QCEW.requests([2013, 2019])]
-    assert len(urls) == 53
-    assert urls[0] == "https://data.bls.gov/cew/data/api/2019/a/area/US000.csv"
-    assert urls[-1] == "https://data.bls.gov/cew/data/files/2019/csv/2019_annual_singlefile.zip"
+    found = QCEW.requests([2013, 2019])
+    single, *slices = found
+    assert single.url == "https://data.bls.gov/cew/data/files/2019/csv/2019_annual_singlefile.zip"
+    assert slices[0].url == "https://data.bls.gov/cew/data/api/2019/a/area/US000.csv" and len(slices) == 52
+    assert single.better is None and {request.better for request in slices} == {single.url}
+
+
+def test_years_on_offer_run_to_what_could_be_out() -> None:
+    assert years_on_offer(2014, 5, date(2026, 5, 31)) == range(2014, 2025)
+    assert years_on_offer(2014, 5, date(2026, 6, 1)) == range(2014, 2026)
+    assert years_on_offer(1998, 15, date(2026, 3, 31)) == range(1998, 2024)
+    assert years_on_offer(1998, 15, date(2026, 4, 1)) == range(1998, 2025)
+    assert set(range(2014, 2026)) <= set(QCEW.years)
+
+
+@pytest.mark.parametrize("year", [2024, 2025])
+def test_the_newest_years_have_planning_regions_and_naics_2022(tmp_path: Path, year: int) -> None:
+    rows = [*ROWS, ("516210", "58", "", 7, 40)]  # streaming is an industry of NAICS 2022 alone
+    areas = ("09000", "09110", "09190", "09999", "C2554", "CS122", "72000", "USCMS")
+    table = frame([single_file(tmp_path, rows, areas, year)], year).reset_index()
+    assert set(table["industry_scheme"]) == {"naics2022"}
+    assert set(table["region_code"]) == {"09", "09110", "09190", "09999"}
+    assert set(table.loc[table["region_scheme"] == "us_county", "region_vintage"]) == {2022}
+    assert set(table.loc[table["industry_code"] == "516210", "employment"]) == {40}
+
+
+def test_a_code_that_breaks_the_assumption_on_a_new_year_says_so(tmp_path: Path) -> None:
+    year = NEWEST_SEEN + 1
+    request = Request(QCEW.name, "https://data.bls.gov/new.zip", "single", "zip", year)
+    body = text([*ROWS, ("999990", "58", "", 1, 1)], ("41000",), year, bulk=True)
+    good = zip_file(request, tmp_path / "good.zip", {"a.csv": text(ROWS, ("41000",), year, bulk=True)})
+    assert set(frame([good], year)["industry_scheme"]) == {"naics2022"}
+    bad = zip_file(request, tmp_path / "bad.zip", {"a.csv": body.replace("999990", "517919")})
+    with pytest.raises(SourceFormatError, match=f"'517919'.*QCEW of {year} is in NAICS 2022 is assumed.*breaks"):
+        QCEW.profile(bad)
