@@ -10,7 +10,12 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 #: Folders that travel in the wheel, and where they lie in it.
-FOLDERS = {"etl": "etl", "schemas": "etl/_resources/schemas", "expectations": "etl/_resources/expectations"}
+FOLDERS = {
+    "etl": "etl",
+    "clusterbridge": "clusterbridge",
+    "schemas": "etl/_resources/schemas",
+    "expectations": "etl/_resources/expectations",
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +66,13 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert any(name.startswith("etl/site/page/vendor/") and name.endswith(".txt") for name in there)
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in there)
     outside = {name.split("/")[0] for name in there}
-    assert all(name == "etl" or name.endswith(".dist-info") for name in outside)
+    assert all(name in {"etl", "clusterbridge"} or name.endswith(".dist-info") for name in outside)
 
 
 def test_the_installed_package_finds_what_travels_with_it(installed: Path, tmp_path: Path) -> None:
     code = (
         "import etl; from etl.contracts import contracts; from etl.validate.suites import suite; "
-        "from etl.reference import clusters; "
+        "from clusterbridge import snapshots; from etl.reference import clusters; assert snapshots.open; "
         "print(etl.__file__, len(contracts()), clusters().num_rows, len(suite('region_cluster').expectations))"
     )
     place, *counts = run(installed, tmp_path, "-c", code).split()
