@@ -105,10 +105,10 @@ def _in_lines(row: dict[str, Any]) -> str:
 def _check_publishers(mirror: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from etl.archive.probe import probe_publishers
     from etl.cli.run import served
     from etl.settings import Settings
     from etl.sources import DATASETS
-    from etl.sources.probe import probe_publishers
 
     with served(mirror) as address:
         probes = probe_publishers(DATASETS, Settings(), address)

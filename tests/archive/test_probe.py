@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from etl.archive.probe import Probe, probe_publishers, sample_requests
 from etl.cli import app
 from etl.mirror import serve
 from etl.settings import Settings
 from etl.sources import DATASETS
-from etl.sources.probe import Probe, probe_publishers, sample_requests
 
 BRES = """DATE_NAME,GEOGRAPHY_NAME,GEOGRAPHY_CODE,INDUSTRY_NAME,OBS_VALUE,RECORD_COUNT
 2021,Tees Valley,UKC1,10110 : Processing and preserving of meat,450,1
