@@ -9,7 +9,7 @@ from scipy import sparse
 
 from etl.harmonise.arrays import Booleans, Floats, Integers
 from etl.harmonise.cluster_weights import CODES
-from etl.harmonise.source_year import NO_STATUS, RegionKey
+from etl.harmonise.source_year import NO_STATUS, WITHHELD, RegionKey
 from etl.reference import NOT_ALLOCATED
 
 COLUMNS: tuple[int, ...] = (NOT_ALLOCATED, *CODES)
@@ -101,6 +101,14 @@ class ClusterSums:
         np.logical_or.at(lacking, target, ~self.is_complete[source])
         result.is_complete = ~lacking
         return result
+
+    def withhold(self, rows: Integers, high: Floats | None = None) -> None:
+        """Take the figures of these regions back to bounds, `high` or none: something of them is not in the data."""
+        for name in ("missing", "establishments_missing", "payroll_missing"):
+            self.sums[name][rows] += 1
+        self.sums["high"][rows] = np.inf if high is None else high
+        self.status[rows] = WITHHELD
+        self.is_complete[rows] = False
 
     def rows_of(self, scheme: str) -> Integers:
         """The regions of one scheme."""

@@ -69,6 +69,7 @@ def industries_to_clusters(data: SourceYearArrays) -> tuple[ClusterSums, list[Le
         _add_bounds(grid, leaves, pairs)
     rest = _allocate_rest(grid, data, leaves)
     _fill_absent(grid, data, leaves, placed, rest)
+    grid.withhold(_silent_regions(data, leaves))
     lines = [line for scheme in grid.schemes for line in _ledger(grid, leaves, rest, grid.rows_of(scheme), scheme)]
     return grid, lines
 
@@ -252,6 +253,12 @@ def _fill_absent(
         grid.payroll_status[absent] = np.where(is_unknown, np.int8(WITHHELD), np.int8(REPORTED))[absent]
     limit = _limit(data)[:, None]
     grid.sums["high"] = np.minimum(grid.sums["high"] + grid.sums["room"], np.maximum(limit, grid.sums["known"]))
+
+
+def _silent_regions(data: SourceYearArrays, leaves: SourceYearArrays) -> Integers:
+    """Regions of which the source-year gives no figure: neither a total nor, printed or estimated, any leaf."""
+    given = sums(leaves.region, ~np.isnan(leaves.amounts["employment"]), len(data.regions))
+    return np.flatnonzero((given == 0) & np.isnan(data.printed["employment_reported"]))
 
 
 def _limit(data: SourceYearArrays) -> Floats:

@@ -17,7 +17,7 @@ from etl.harmonise.concordance import Concordance
 from etl.harmonise.industries import MEASURES
 from etl.harmonise.ledger import LedgerEntry, LedgerLine
 from etl.harmonise.region_links import counties_to_areas, counties_to_current, nuts_to_current
-from etl.harmonise.source_year import ESTIMATED, WITHHELD, RegionKey
+from etl.harmonise.source_year import ESTIMATED, RegionKey
 from etl.reference.counties import (
     CURRENT_CBSA,
     CURRENT_COUNTY_LIST,
@@ -180,17 +180,8 @@ def _apply(part: ClusterSums, moves: Moves) -> ClusterSums:
             if target in known:
                 extra[known[target]] += part.sums["high"][row]
         bounds = np.where(extra[rows] > 0, moved.sums["high"][rows] + extra[rows], np.inf)
-    _withhold(moved, rows, bounds)
+    moved.withhold(rows, bounds)
     return moved
-
-
-def _withhold(grid: ClusterSums, rows: Integers, high: Floats) -> None:
-    """Take the figures of these regions back to bounds: something of them is not in the data."""
-    for name in ("missing", "establishments_missing", "payroll_missing"):
-        grid.sums[name][rows] += 1
-    grid.sums["high"][rows] = high
-    grid.status[rows] = WITHHELD
-    grid.is_complete[rows] = False
 
 
 def _split_by_level2(moved: ClusterSums, part: ClusterSums, moves: Moves, level2: ClusterSums) -> None:
@@ -266,7 +257,7 @@ def _areas(
         if county in area_of and county not in there and county[:2] not in closed
     }
     number = np.array([place[area] for area in sorted(lacking & place.keys())], np.int64)
-    _withhold(areas, number, np.full((number.size, WIDTH), np.inf))
+    areas.withhold(number)
     aside = np.array([region.code not in area_of for region in counties_now.regions], np.float64)
     notes = [f"{scheme}: {number.size} of {len(codes)} areas lack counties and are withheld"] if number.size else []
     return areas, _ledger(scheme, counties_now, areas, aside), notes

@@ -110,6 +110,10 @@ def _compare(
     reasons.add(np.isnan(panel.employment[:, usable].sum(axis=1, keepdims=True)), why.CLASS_WITHHELD)
     if lacking:
         reasons.add(True, f"no reference area: no figures for {', '.join(lacking)}")
+    for side in present:
+        blank = np.count_nonzero(side.panel.is_blank)
+        if blank > (1 - rules.common_pool) * len(side.panel.region):
+            reasons.add(True, f"no reference area: {blank} of {len(side.panel.region)} regions have no figure")
     reference = np.sum([area.employment for area in areas], axis=0) if areas else _UNKNOWN
     quotient = np.where(reasons.none, quotients(panel.employment, reference, usable), np.nan)
     reasons.add(np.isnan(quotient), why.ZERO_DENOMINATOR)

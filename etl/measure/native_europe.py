@@ -43,13 +43,13 @@ def build_reference(grid: Grid, year: int, minimum_share: float) -> Reference:
     """The reference area of a year: EU28 to 2019, EU27_2020 from 2020, over the source's national rows.
 
     A member with a withheld cluster is left out of every cluster, so that quotients still average to 1. There is no
-    reference where a member is not in the source at all, or where those with figures hold less than `minimum_share`
-    of the reported employment.
+    reference where a member is not in the source at all or has no figure in it, since nothing tells what is lacking
+    then, or where those with figures hold less than `minimum_share` of the reported employment.
     """
     name = reference_area_of(year)
     positions = {code: grid.position("nuts0", code) for code in REFERENCE_AREAS[name]}
     employment, reported = grid.amounts("employment"), grid.amounts("employment_reported").sum(axis=1)
-    present = [code for code, at in positions.items() if at is not None]
+    present = [code for code, at in positions.items() if at is not None and not grid.is_incomplete[at]]
     members = [code for code in present if not np.isnan(employment[positions[code]]).any()]
     lacking = tuple(code for code in positions if code not in members)
     held = sum(reported[positions[code]] for code in members)

@@ -38,6 +38,12 @@ class Panel:
         """Employment (n, 51)."""
         return self.amounts["employment"]
 
+    @property
+    def is_blank(self) -> Flags:
+        """Regions (n,) of which nothing is known."""
+        blank: Flags = ~self.is_complete & np.isnan(self.employment).all(axis=1)
+        return blank
+
     def without(self, regions: Collection[str]) -> "Panel":
         """The panel less the regions with these codes."""
         kept = np.array([region not in regions for region in self.region], np.bool_)

@@ -50,6 +50,66 @@ def test_published_figures_stay_and_nothing_is_negative() -> None:
     assert done["AT", "17"]["employment"] == pytest.approx(3000, abs=2)
 
 
+BLANK = dict.fromkeys([(area, code) for area in ("AT", *REGIONS) for code in ("13", "17")])
+
+
+def silent(row: dict[str, object]) -> bool:
+    """Whether a row says that nothing is known: no figure, no bound, no band, no grade, no zero anywhere."""
+    told = ("employment", "employment_high", "employment_band_low", "employment_band_high", "grade", "payroll")
+    return row["employment_status"] == "withheld" and not any(row[name] is not None for name in told)
+
+
+def test_a_country_that_is_blank_is_unknown_and_never_zero() -> None:
+    done = estimate_europe(table(BLANK | {("DE", "13"): 500.0, ("DE", "17"): 90.0}))
+    rows = [row for row in done.cells.to_pylist() if row["region_code"] != "DE"]
+    assert len(rows) > len(BLANK) and all(silent(row) for row in rows), "its classes are unknown too"
+    assert any("nothing published tells their size" in note for note in done.notes)
+    assert estimate_europe(done.cells).cells.equals(done.cells)
+
+
+def test_a_country_of_zeros_and_blanks_is_unknown_where_it_is_blank() -> None:
+    done = by_key(estimate_europe(table(BLANK | {("DE", "13"): 500.0, ("DE", "17"): 9.0, ("AT", "17"): 0.0})).cells)
+    assert done["AT", "17"]["employment"] == 0 and done["AT11", "17"]["employment"] == 0
+    assert silent(done["AT", "13"]) and silent(done["AT11", "13"])
+
+
+def test_an_industry_blank_everywhere_without_a_section_is_unknown() -> None:
+    done = by_key(estimate_europe(table(country(AT_13=None, AT11_13=None, AT12_13=None, AT21_13=None))).cells)
+    assert all(silent(done[area, "13"]) for area in ("AT", *REGIONS))
+    assert done["AT", "17"]["employment"] == 3000
+
+
+def test_blank_regions_of_a_printed_country_are_unknown_within_it() -> None:
+    figures = BLANK | {("AT", "13"): 500.0, ("AT", "17"): 90.0}
+    done = by_key(estimate_europe(table(figures)).cells)
+    assert all(done[region, "13"]["employment"] is None for region in REGIONS)
+    assert done["AT11", "13"]["employment_high"] == pytest.approx(500, abs=3)
+    assert done["AT", "13"]["employment"] == 500
+
+
+def test_a_blank_region_takes_nothing_from_its_neighbours() -> None:
+    blank = {"AT11_13": None, "AT11_17": None, "AT12_13": None}
+    done = by_key(estimate_europe(table(country(**blank))).cells)
+    assert done["AT11", "13"]["employment"] is None
+    assert 20 < done["AT12", "13"]["employment"] < 280, "the neighbour has not all that is left"
+
+
+def test_a_blank_country_is_the_sum_of_its_printed_regions() -> None:
+    done = by_key(estimate_europe(table(country(AT_13=None, AT_17=None))).cells)
+    assert done["AT", "17"]["employment"] == pytest.approx(3000, abs=2)
+    partly = by_key(estimate_europe(table(country(AT_13=None, AT_17=None, AT11_17=None, AT11_13=None))).cells)
+    assert partly["AT", "17"]["employment"] is None and partly["AT", "17"]["employment_low"] == pytest.approx(
+        2000, abs=2
+    )
+
+
+def test_pay_of_a_country_without_any_is_unknown() -> None:
+    paid = {("DE", "13"): 5e6}
+    cells = table(country() | {("DE", "13"): 100.0, ("DE", "17"): 50.0}, pay=paid)
+    done = by_key(estimate_europe(cells).cells)
+    assert done["AT", "13"]["payroll"] is None and done["AT11", "13"]["payroll_status"] == "withheld"
+
+
 def test_nobody_in_the_country_is_nobody_in_its_regions() -> None:
     done = by_key(estimate_europe(table(country(AT_13=0.0, AT11_13=None, AT12_13=0.0, AT21_13=None))).cells)
     for region in ("AT11", "AT21"):
@@ -209,6 +269,9 @@ def test_estimates_of_a_consistent_source(source: tuple[Figures, Figures]) -> No
     classes: dict[tuple[str, str], float] = defaultdict(float)
     for (area, code), row in done.items():
         low, high, value = row["employment_low"], row["employment_high"], row["employment"]
+        if value is None:
+            assert row["employment_status"] == "withheld" and shown.get((area, code)) is None
+            continue
         assert low - 1e-6 <= value <= (np.inf if high is None else high) + 1e-6
         assert row["employment_band_low"] - 1e-6 <= value <= row["employment_band_high"] + 1e-6
         if (area, code) in truth:
@@ -218,10 +281,12 @@ def test_estimates_of_a_consistent_source(source: tuple[Figures, Figures]) -> No
         elif len(code) == 5:
             classes[area, code[:2]] += value
     for area, code in truth:
-        assert classes[area, code] == pytest.approx(done[area, code]["employment"], abs=1e-6)
+        if done[area, code]["employment"] is not None:
+            assert classes[area, code] == pytest.approx(done[area, code]["employment"], abs=1e-6)
     for code in DIVISIONS:
-        regions = sum(done[region, code]["employment"] for region in REGIONS)
-        assert regions == pytest.approx(done["AT", code]["employment"], abs=6), "but for rounding"
+        parts = [done[area, code]["employment"] for area in (*REGIONS, "AT")]
+        if None not in parts:
+            assert sum(parts[:-1]) == pytest.approx(parts[-1], abs=6), "but for rounding"
     assert estimate_europe(found.cells).cells.equals(found.cells), "a second run changes nothing"
     assert estimate_europe(shuffled(cells)).cells.equals(found.cells), "nor does the order of rows"
 

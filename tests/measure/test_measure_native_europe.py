@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from measure_cases import cell, coverage, generated, nuts, table
 
@@ -48,6 +49,15 @@ def test_the_denominator_is_all_covered_employment() -> None:
 def test_american_flags_are_null_for_european_rows() -> None:
     row = measured(members())["DE", 1]
     assert all(row[name] is None for name in ("is_qualifying", "is_significant", "is_strong", "is_strong_top_decile"))
+
+
+def test_there_is_no_reference_where_a_member_has_no_figure() -> None:
+    """Nothing tells how much is lacking: it had figures for nothing, and so would all that is reported be."""
+    rows = table(members(UK=[cell(1, None), cell(2, None)]), "eurostat_sbs", 2015)
+    is_complete = pc.not_equal(rows.column("region_code"), "UK")
+    blank = make_grid(rows.append_column("is_complete", is_complete))
+    assert build_reference(blank, 2015, 0.95).employment is None
+    assert build_reference(make_grid(rows), 2015, 0.95).employment is not None
 
 
 @pytest.mark.parametrize(("year", "name", "codes"), [(2019, "EU28", EU28), (2020, "EU27_2020", EU27_2020)])

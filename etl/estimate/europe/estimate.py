@@ -133,10 +133,15 @@ def _contradictions(published: pa.Table, done: ImputedGrid) -> pa.Table:
 
 
 def _notes(grid: AreaGrid, done: ImputedGrid, held: HeldOut, classes: Classes) -> list[str]:
-    withheld = int((grid.present & ~grid.is_known).sum())
+    silent = int(done.is_silent.sum())
+    withheld = int((grid.present & ~grid.is_known).sum()) - silent
     notes = []
     if withheld:
         notes.append(f"{withheld:,} withheld cells of {int(grid.present.sum()):,} estimated")
+    if silent:
+        areas = [done.grid.areas[number].code for number in np.unique(np.nonzero(done.is_silent)[0]).tolist()]
+        shown = " ".join(areas[:20]) + (" …" if len(areas) > 20 else "")
+        notes.append(f"{silent:,} cells stay withheld: nothing published tells their size ({shown})")
     if held.is_enough:
         found = held.quality(None)
         notes.append(

@@ -7,6 +7,9 @@
 3. The prior of a withheld cell is its local units times the average size of a unit, else the size of the area times
    the weight of the industry in the country, and for a country in all countries.
 4. Bounded raking to both trees, then the last gaps are closed exactly.
+
+Cells of which nothing published tells the size (see `evidence`) take an even share, so that the others do not take
+theirs, and have no estimate in the end.
 """
 
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from etl.estimate.common import bounds, rake
 from etl.estimate.common.bounds import Conflict
 from etl.estimate.common.close import Closed, close
 from etl.estimate.common.tree import Booleans, Floats, Integers, gaps
+from etl.estimate.europe.evidence import even_shares, silent_cells
 from etl.estimate.europe.grid import (
     AreaGrid,
     AreaKey,
@@ -38,6 +42,7 @@ PASSES = 60
 class ImputedGrid:
     """A grid with every cell estimated: `value`, `low` and `high` are areas × industries, NaN where there is no cell.
 
+    `is_silent`: cells of the source whose value means nothing, since nothing published tells their size.
     `conflicts`: sums that their members cannot meet, by tree (see TREES) and flat position; `shortfalls`: the same
     for countries whose regions fall short of them, which is kept as a remainder.
     """
@@ -46,6 +51,7 @@ class ImputedGrid:
     value: Floats
     low: Floats
     high: Floats
+    is_silent: Booleans
     conflicts: list[Conflict]
     shortfalls: list[Conflict]
 
@@ -59,20 +65,24 @@ def impute(grid: AreaGrid) -> ImputedGrid:
     low = np.where(present, grid.low, 0.0).ravel()
     high = np.where(present, np.minimum(grid.high, bounds.UNBOUNDED), 0.0).ravel()
     tightened = bounds.tighten(low, high, parents, slack=slack, passes=PASSES)
-    start = np.where(grid.is_known, grid.figure, prior(grid)).ravel()
-    start = np.where(present.ravel(), start, 0.0)
-    known = grid.is_known.ravel()
-    floor, ceiling = np.where(known, start, tightened.low), np.where(known, start, tightened.high)
-    raked = rake.rake(start, floor, ceiling, tightened.parents, sweeps=SWEEPS)
-    closed = close(raked, floor, ceiling, present.ravel() & ~known, tightened.parents, slack)
 
     def shaped(values: Floats) -> Floats:
         result: Floats = np.where(present, values.reshape(present.shape), np.nan)
         return result
 
-    conflicts = tightened.conflicts + _unmet(closed, tightened.parents)
     high = np.where(tightened.high >= bounds.UNBOUNDED / 2, np.inf, tightened.high)
-    return ImputedGrid(grid, shaped(closed.value), shaped(tightened.low), shaped(high), conflicts, shortfalls)
+    start = np.where(grid.is_known, grid.figure, prior(grid))
+    is_silent = silent_cells(grid, start, shaped(tightened.low), shaped(high))
+    start = np.where(is_silent, even_shares(grid, start), start).ravel()
+    start = np.where(present.ravel(), start, 0.0)
+    known = grid.is_known.ravel()
+    floor, ceiling = np.where(known, start, tightened.low), np.where(known, start, tightened.high)
+    raked = rake.rake(start, floor, ceiling, tightened.parents, sweeps=SWEEPS)
+    closed = close(raked, floor, ceiling, present.ravel() & ~known, tightened.parents, slack)
+    conflicts = tightened.conflicts + _unmet(closed, tightened.parents)
+    return ImputedGrid(
+        grid, shaped(closed.value), shaped(tightened.low), shaped(high), is_silent, conflicts, shortfalls
+    )
 
 
 def _unmet(closed: Closed, parents: list[Integers]) -> list[Conflict]:

@@ -25,7 +25,9 @@ def completed_pay(published: pa.Table, done: ImputedGrid) -> Floats:
         return result
     grid = _pay_grid(published, paid, done)
     height, width = grid.row.shape
-    result[:height, :width] = impute(grid).value[:height, :width] * _STEP
+    pay = impute(grid)
+    is_silent = pay.is_silent[:height, :width] | done.is_silent[:height, :width]
+    result[:height, :width] = np.where(is_silent, np.nan, pay.value[:height, :width]) * _STEP
     return result
 
 

@@ -33,6 +33,8 @@ class _Cells:
         self.done, self.grid = done, grid
         self.is_own = grid.row >= 0
         self.exists = self.is_own | (grid.present & (done.value >= _NOTHING) & ~_is_spread(grid, classes))
+        self.is_silent = done.is_silent
+        self.value = np.where(done.is_silent, np.nan, done.value)
         self.status = _statuses(published, done)
         self.is_published = np.isin(self.status, ("reported", "rounded", "noised"))
         self.low = np.where(self.is_published, grid.low, done.low)
@@ -43,6 +45,9 @@ class _Cells:
         self.is_exact = self.is_published | (self.status == "derived_exactly")
         self.is_calibrated = held.represents(grid) & self.is_own
         best = np.where(self.is_calibrated, bands.B, bands.C)
+        self.band_low, self.band_high = (
+            np.where(done.is_silent, np.nan, ends) for ends in (self.band_low, self.band_high)
+        )
         self.grade = bands.grades(np.nan_to_num(done.value), self.low, self.high, self.is_exact, best)
         self.is_leaf = self._leaves(published, classes)
 
@@ -94,6 +99,7 @@ def _statuses(published: pa.Table, done: ImputedGrid) -> np.ndarray:
     half = (done.high - done.low) / 2
     found = np.where(half <= bands.GRADE_B * done.value, "bounded", "estimated").astype(object)
     found[exact(done.low, done.high)] = "derived_exactly"
+    found[done.is_silent] = "withheld"
     result: np.ndarray = np.where((status == "withheld") & grid.present, found, status)
     return result
 
@@ -112,10 +118,10 @@ def _own_rows(published: pa.Table, cells: _Cells, pay: Floats) -> pa.Table:
     pay_status[fills] = "estimated"
     new = {
         "is_leaf": pa.array(of(cells.is_leaf)),
-        **_amounts(of(cells.done.value), of(cells.low), of(cells.high), of(cells.band_low), of(cells.band_high)),
+        **_amounts(of(cells.value), of(cells.low), of(cells.high), of(cells.band_low), of(cells.band_high)),
         "employment_status": pa.array(of(cells.status).tolist(), pa.string()),
-        "is_band_calibrated": pa.array(of(cells.is_calibrated), mask=of(cells.is_exact)),
-        "grade": _spelled(of(cells.grade), bands.GRADES),
+        "is_band_calibrated": pa.array(of(cells.is_calibrated), mask=of(cells.is_exact | cells.is_silent)),
+        "grade": _spelled(of(cells.grade), bands.GRADES, of(cells.is_silent)),
         "payroll": _nullable(np.where(fills, of(pay), paid)),
         "payroll_status": pa.array(pay_status.tolist(), pa.string()),
     }
@@ -138,7 +144,7 @@ def _remainders(head: Mapping[str, object], cells: _Cells, pay: Floats) -> pa.Ta
             "industry_level": pa.array(level, pa.string()),
             "is_leaf": pa.array(cells.is_leaf[where]),
             **_amounts(
-                cells.done.value[where],
+                cells.value[where],
                 cells.low[where],
                 cells.high[where],
                 cells.band_low[where],
@@ -158,8 +164,9 @@ def _class_rows(head: Mapping[str, object], cells: _Cells, classes: Classes, pay
     exists[area, column] = cells.exists[area, classes.parent[area, column]]
     area, column = np.nonzero(exists)
     parent = (area, classes.parent[area, column])
-    value = classes.value[area, column]
-    whole = np.nan_to_num(cells.done.value[parent])
+    is_silent = cells.is_silent[parent]
+    value = np.where(is_silent, np.nan, classes.value[area, column])
+    whole = np.nan_to_num(cells.value[parent])
     origin = classes.origin[area, column]
     factors = np.array([one.factor for one in classes.origins] or [0.0])
     down, up = bands.classes(value, whole, factors[origin])
@@ -184,7 +191,7 @@ def _class_rows(head: Mapping[str, object], cells: _Cells, classes: Classes, pay
     share = np.divide(value, whole, out=np.zeros_like(value), where=whole > 0)
     labels = [one.source for one in classes.origins]
     years = pa.array([one.year for one in classes.origins], pa.int16())
-    origins = pa.array(origin, mask=is_exact)
+    origins = pa.array(origin, mask=is_exact | is_silent)
     return _table(
         head,
         cells.grid,
@@ -194,9 +201,11 @@ def _class_rows(head: Mapping[str, object], cells: _Cells, classes: Classes, pay
             "industry_level": columns.constant("class", area.size),
             "is_leaf": pa.array(np.ones(area.size, bool)),
             **_amounts(value, low, high, band_low, band_high),
-            "employment_status": _spelled(is_exact, ("modelled", "derived_exactly")),
-            "is_band_calibrated": pa.array(is_measured[origin], mask=is_exact),
-            "grade": _spelled(grade, bands.GRADES),
+            "employment_status": _spelled(
+                np.where(is_silent, 2, is_exact), ("modelled", "derived_exactly", "withheld")
+            ),
+            "is_band_calibrated": pa.array(is_measured[origin], mask=is_exact | is_silent),
+            "grade": _spelled(grade, bands.GRADES, is_silent),
             "structure_source": pa.array(labels, pa.string()).take(origins),
             "structure_year": years.take(origins),
             **_pay(pay[parent] * share, "modelled"),
@@ -266,9 +275,9 @@ def _pay(values: Floats, status: str) -> dict[str, pa.Array]:
     }
 
 
-def _spelled(numbers: np.ndarray, words: Sequence[str]) -> pa.Array:
-    """A column of words from their numbers."""
-    return pa.array(words, pa.string()).take(pa.array(numbers.astype(np.int32)))
+def _spelled(numbers: np.ndarray, words: Sequence[str], is_missing: np.ndarray | None = None) -> pa.Array:
+    """A column of words from their numbers, null where `is_missing`."""
+    return pa.array(words, pa.string()).take(pa.array(numbers.astype(np.int32), mask=is_missing))
 
 
 def _nullable(values: Floats) -> pa.Array:
