@@ -5,7 +5,10 @@
 | A | printed or exact by subtraction, and every industry of it belongs wholly to it |
 | B | half the 80 % band is at most 10 % of the figure |
 | C | at most 35 % |
-| D | wider, or without a band: nothing like it was held out |
+| D | wider |
+
+Where nothing like the figure was held out, it has no band and its hard bounds stand in for it: B or C only where they
+alone hold it so close, D where nothing bounds it.
 
 No grade is better than that of what the figure was made from, nor than the publisher's own doubt allows (`best`).
 """
@@ -35,7 +38,7 @@ BEST_WITH_DOUBT = {"provisional": B, "estimated": C, "estimated by Eurostat": C,
 BY_GRAVITY: tuple[str | None, ...] = (None, *BEST_WITH_DOUBT)
 
 
-def half_width(value: Floats, low: Floats, high: Floats) -> Floats:
+def _half_width(value: Floats, low: Floats, high: Floats) -> Floats:
     """Half of low to high over the value; infinite where either end is unknown, 0 where both ends are the value."""
     half = (high - low) / 2
     width = np.divide(half, np.abs(value), out=np.full(np.shape(value), np.inf), where=np.abs(value) > 0)
@@ -43,16 +46,21 @@ def half_width(value: Floats, low: Floats, high: Floats) -> Floats:
 
 
 def grade_of(
-    value: Floats, band_low: Floats, band_high: Floats, is_exact: Booleans, best: Grades | int = A
+    value: Floats,
+    band: tuple[Floats, Floats],
+    bounds: tuple[Floats, Floats],
+    is_exact: Booleans,
+    best: Grades | npt.NDArray[np.int64] | int = A,
 ) -> Grades:
     """Positions in LETTERS; the rule of the module.
 
-    `is_exact`: printed or exact, and belonging whole to the figure; `best`: nothing gets a better grade.
+    `band`, `bounds`: lower and upper ends, NaN where unknown. `is_exact`: printed or exact, and belonging whole to the
+    figure; `best`: nothing gets a better grade.
     """
-    width = half_width(value, band_low, band_high)
+    of_band, of_bounds = (_half_width(value, *ends) for ends in (band, bounds))
+    width = np.where(np.isnan(band[0]) | np.isnan(band[1]), of_bounds, of_band)
     level = np.where(is_exact, A, np.where(width <= WITHIN_B, B, np.where(width <= WITHIN_C, C, D)))
-    result: Grades = np.maximum(level, best).astype(np.int8)
-    return result
+    return np.maximum(level, best).astype(np.int8)
 
 
 def spelled(grades: Grades, is_null: Booleans | None = None) -> pa.DictionaryArray:

@@ -37,8 +37,8 @@ def test_a_single_withheld_region_is_the_rest_of_its_country() -> None:
     # Four figures, each rounded to whole persons.
     assert done["employment_low"] == pytest.approx(198) and done["employment_high"] == pytest.approx(202)
     assert done["employment_status"] == "bounded"
-    # Too few cells to hold any out: whatever the bounds, C at best.
-    assert (done["is_band_calibrated"], done["grade"]) == (False, "C")
+    # Too few cells to hold any out: no band, but bounds that hold it to a hundredth.
+    assert (done["is_band_calibrated"], done["employment_band_low"], done["grade"]) == (False, None, "B")
     assert done["employment_reported"] is None
 
 
@@ -213,12 +213,17 @@ def test_a_class_alone_in_its_division_is_not_all_of_a_section() -> None:
     assert (tobacco["employment_status"], tobacco["grade"]) == ("modelled", "D")
 
 
-def test_a_band_that_no_held_out_cell_stands_for_is_labelled() -> None:
+def test_there_is_no_band_where_no_held_out_cell_stands_for_one() -> None:
     found = estimate_europe(table(country(AT11_13=None, AT12_13=None))).cells
     for row in found.to_pylist():
-        is_exact = row["employment_status"] in ("reported", "derived_exactly")
-        assert row["is_band_calibrated"] == (None if is_exact else False)
-        assert is_exact or row["grade"] in "CD"
+        is_exact = row["employment_low"] == row["employment_high"]
+        is_withheld = row["region_code"] in ("AT11", "AT12", "AT1") and row["industry_code"][:2] == "13"
+        if is_exact or is_withheld:
+            assert row["is_band_calibrated"] is (None if is_exact else False)
+            assert row["employment_band_low"] is None and row["employment_band_high"] is None
+            assert row["grade"] in ("A" if is_exact else "CD")
+        else:
+            assert row["is_band_calibrated"] and row["industry_level"] == "class", "parts of a printed division"
 
 
 def test_pay_is_completed_by_pay_per_head_and_goes_with_the_persons() -> None:
@@ -268,12 +273,13 @@ def test_estimates_of_a_consistent_source(source: tuple[Figures, Figures]) -> No
     assert found.contradictions.num_rows == 0
     classes: dict[tuple[str, str], float] = defaultdict(float)
     for (area, code), row in done.items():
-        low, high, value = row["employment_low"], row["employment_high"], row["employment"]
+        low, high, value = row["employment_low"] or 0.0, row["employment_high"], row["employment"]
         if value is None:
             assert row["employment_status"] == "withheld" and shown.get((area, code)) is None
             continue
         assert low - 1e-6 <= value <= (np.inf if high is None else high) + 1e-6
-        assert row["employment_band_low"] - 1e-6 <= value <= row["employment_band_high"] + 1e-6
+        if row["employment_band_low"] is not None:
+            assert row["employment_band_low"] - 1e-6 <= value <= row["employment_band_high"] + 1e-6
         if (area, code) in truth:
             assert low - 1e-6 <= truth[area, code] <= (np.inf if high is None else high) + 1e-6, "bounds hold"
             if shown[area, code] is not None:

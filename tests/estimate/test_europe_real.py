@@ -54,11 +54,24 @@ def test_published_cells_are_unchanged_and_none_is_left_open(cells: pa.Table, fr
 
 
 def test_estimates_lie_in_their_bounds_and_bands(frame: pd.DataFrame) -> None:
-    high = frame.employment_high.fillna(np.inf)
-    assert (frame.employment >= frame.employment_low - 1e-6).all() and (frame.employment <= high + 1e-6).all()
-    assert (frame.employment >= frame.employment_band_low - 1e-6).all()
-    assert (frame.employment <= frame.employment_band_high + 1e-6).all()
-    assert (frame.employment_low >= 0).all()
+    low, high = frame.employment_low.fillna(0), frame.employment_high.fillna(np.inf)
+    assert (frame.employment >= low - 1e-6).all() and (frame.employment <= high + 1e-6).all() and (low >= 0).all()
+    banded = frame[frame.employment_band_low.notna()]
+    assert (banded.employment >= banded.employment_band_low - 1e-6).all()
+    assert (banded.employment <= banded.employment_band_high + 1e-6).all()
+    assert not (frame.employment_high.isna() & (frame.employment_low == 0)).any(), "0 to nothing is no bound"
+    assert not (banded.employment_low == banded.employment_high).any(), "what is exact needs no band"
+
+
+def test_where_nothing_was_held_out_there_is_no_band_and_no_better_grade_than_the_bounds_give(
+    frame: pd.DataFrame,
+) -> None:
+    open_ = frame[frame.employment_band_low.isna() & ~(frame.employment_low == frame.employment_high)]
+    half = (open_.employment_high - open_.employment_low.fillna(0)) / 2 / open_.employment
+    assert (open_.grade[~(half <= 0.35)] == "D").all()
+    irish = frame[frame.region_code.str.startswith("IE") & (frame.employment_status != "reported")]
+    made = irish[irish.industry_code.str[:2].isin([f"{n}" for n in range(10, 34)]) & (irish.employment > 1)]
+    assert len(made) > 500 and (made.grade == "D").all(), "Ireland withholds its manufacturing, the nation's too"
 
 
 def test_classes_add_up_to_their_divisions(frame: pd.DataFrame) -> None:

@@ -70,7 +70,8 @@ def test_a_regions_own_classes_replace_the_nations_inside_its_division() -> None
     )
     own, other = done["FR10", "18.12"], done["FR21", "18.13"]
     assert own["employment"] == 750 and origin(own) == ("uk_bres", 2015)
-    assert (own["grade"], own["employment_status"], own["employment_high"]) == ("A", "modelled", 1000)
+    assert (own["employment_status"], own["employment_high"], own["structure_kind"]) == ("modelled", 1000, "own_region")
+    assert own["grade"] == "C", "a printed division by another source's classes: no printed figure"
     assert other["employment"] == 1000 and origin(other) == ("eurostat_sbs_national", 2015)
     nation = done["FR", "18.12"]
     assert nation["employment"] == pytest.approx(750), "the nation is made up as its regions are"

@@ -8,8 +8,8 @@ import numpy as np
 
 from etl.estimate.common.bounds import exact
 from etl.estimate.common.tree import Booleans, Floats
-from etl.estimate.europe.bands import GRADE_B
 from etl.estimate.europe.grid import AreaGrid
+from etl.uncertainty.grades import WITHIN_B
 
 #: A region without any figure is estimated only where its country leaves no more than this share of itself to it.
 NEGLIGIBLE = 0.01
@@ -22,7 +22,7 @@ def silent_cells(grid: AreaGrid, value: Floats, low: Floats, high: Floats) -> Bo
     what no figure bounds and none tells the size of, and everything in an area without a figure, unless its bounds
     are narrow or leave it next to nothing of its country.
     """
-    is_narrow = exact(low, high) | ((high - low) / 2 <= GRADE_B * low)
+    is_narrow = exact(low, high) | ((high - low) / 2 <= WITHIN_B * low)
     open_ = (grid.row >= 0) & ~grid.is_known & ~is_narrow
     evidence = has_evidence(grid)
     is_mute = ~evidence.any(axis=1, keepdims=True) & ~_is_negligible(grid, value, high)[:, None]

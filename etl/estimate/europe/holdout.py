@@ -14,6 +14,7 @@ from etl.estimate.europe import bands
 from etl.estimate.europe.grid import AreaGrid, area_tree
 from etl.estimate.europe.imputation import impute
 from etl.reference.nace import nace_levels, nace_section
+from etl.uncertainty.grades import WITHIN_B
 
 #: Share of cells hidden at a time, and how often.
 SHARE = 0.06
@@ -59,8 +60,15 @@ class HeldOut:
         return result
 
     def represents(self, grid: AreaGrid) -> Booleans:
-        """Cells like those held out: divisions of NUTS 2 regions; none where too few could be held out."""
-        return (grid.members("nuts2")[:, None] & _divisions(grid)[None, :]) if self.is_enough else grid.present & False
+        """Cells like those held out: divisions of NUTS 2 regions whose country publishes the division.
+
+        None where too few could be held out.
+        """
+        if not self.is_enough:
+            return grid.present & False
+        nation = grid.nation
+        is_told = grid.is_known[nation] & (nation >= 0)[:, None]
+        return grid.members("nuts2")[:, None] & _divisions(grid)[None, :] & is_told
 
     def quality(self, section: str | None) -> dict[str, object]:
         """Error and coverage in a section, or in all: columns of table estimate_quality, from `cells` on.
@@ -122,7 +130,7 @@ def _round(
     done = impute(_without(grid, hidden))
     height, width = grid.row.shape
     value, low, high = (part[:height, :width][hidden] for part in (done.value, done.low, done.high))
-    open_ = (high - low) / 2 > np.maximum(bands.GRADE_B * value, 2.0)
+    open_ = (high - low) / 2 > np.maximum(WITHIN_B * value, 2.0)
     column = np.nonzero(hidden)[1]
     section = np.array([nace_section(code, grid.industry_scheme) for code in grid.industries], object)[column]
     truth = grid.figure[hidden]

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.estimate.common.tree import Floats, Integers
-from etl.estimate.europe import bands
 from etl.estimate.europe import colocation_pattern as colocation
 from etl.estimate.europe.grid import AreaGrid, read_grid
 from etl.estimate.europe.imputation import impute
 from etl.reference.nace import nace_classes
 from etl.reference.store import rows
 from etl.reference.us_employment import us_employment
+from etl.uncertainty import composition
 
 US_SOURCE, US_YEAR = "us_employment", 2017
 EQUAL_SOURCE = "equal"
@@ -67,19 +67,22 @@ class Structure:
 
 
 class Origin(NamedTuple):
-    """Where a make-up comes from: source, year, the factor of its band (see `europe_bands`), and whether it is the
-    country's own."""
+    """Where proportions come from: source, year, and what they are (one of the KINDS of `composition`)."""
 
     source: str
     year: int | None
-    factor: float
-    is_own: bool = False
+    kind: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether they are the country's own."""
+        return self.kind in (composition.OWN_REGION, composition.OWN_COUNTRY)
 
     @property
     def words(self) -> str:
         """Source and year for people, and whose classes they are where they are another country's."""
         name = self.source if self.year is None else f"{self.source} {self.year}"
-        return f"{name} (another country's)" if self.factor == bands.FOREIGN else name
+        return f"{name} (another country's)" if self.kind == composition.OTHER_COUNTRY else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +171,14 @@ def _candidates(
 ) -> Iterable[tuple[Origin, Floats]]:
     own = _nation(structures, country, year)
     if own is not None:
-        yield Origin(own[0].source, own[0].year, bands.NATIONAL, is_own=True), own[1]
+        yield Origin(own[0].source, own[0].year, composition.OWN_COUNTRY), own[1]
     others = [_nation(structures, other, year) for other in sorted({c for s in structures for c in s.countries})]
     found = [one for one in others if one is not None and one is not own and country not in one[0].countries]
     if found:
         largest = max(found, key=lambda one: (one[1].sum(), one[0].source))[0]
-        yield Origin(largest.source, largest.year, bands.FOREIGN), np.sum([one[1] for one in found], axis=0)
-    yield Origin(US_SOURCE, US_YEAR, bands.FOREIGN), us_classes(scheme)
-    yield Origin(EQUAL_SOURCE, None, bands.EQUAL), np.ones(len(nace_classes(scheme)))
+        yield Origin(largest.source, largest.year, composition.OTHER_COUNTRY), np.sum([one[1] for one in found], axis=0)
+    yield Origin(US_SOURCE, US_YEAR, composition.OTHER_COUNTRY), us_classes(scheme)
+    yield Origin(EQUAL_SOURCE, None, composition.EQUAL_PARTS), np.ones(len(nace_classes(scheme)))
 
 
 def _nation(structures: Sequence[Structure], country: str, year: int) -> tuple[Structure, Floats] | None:
@@ -238,7 +241,7 @@ def regional_shares(
     best = nearest(own, year)
     origin = None
     if best is not None:
-        origin = Origin(best.source, best.year, bands.own_region(abs(best.year - year)), is_own=True)
+        origin = Origin(best.source, best.year, composition.OWN_REGION)
     return colocation.ratio(result, total), origin
 
 

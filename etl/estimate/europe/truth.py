@@ -9,6 +9,7 @@ from etl.estimate.europe import bands
 from etl.estimate.europe import colocation_pattern as colocation
 from etl.estimate.europe.grid import AreaGrid, is_nuts
 from etl.reference.nace import nace_classes, nace_section
+from etl.uncertainty import composition
 
 #: Regions a country needs for the comparison.
 REGIONS = 10
@@ -74,8 +75,9 @@ def class_quality(grid: AreaGrid) -> list[dict[str, object]]:
 def _quality(compared: TruthComparison, chosen: np.ndarray) -> dict[str, object]:
     truth, estimate = compared.truth[:, chosen], compared.estimate[:, chosen]
     block = colocation.block_sums(compared.truth, compared.division)[:, compared.division][:, chosen]
-    down, up = bands.classes(estimate, block, np.full(estimate.shape, bands.NATIONAL))
-    inside = (truth >= estimate * (1 - down)) & (truth <= np.minimum(estimate * (1 + up), block))
+    kappa = composition.restlessness_of(nace_classes("nace2"))[chosen]
+    ends = composition.part_band(estimate, block, kappa)
+    inside = (truth >= ends[0]) & (truth <= ends[1])
     open_ = (estimate > 0) & (estimate < block * (1 - 1e-9))
     hits, cells = int((inside & open_).sum()), int(open_.sum())
     low, high = bands.interval(hits, cells)
