@@ -1,9 +1,8 @@
-"""The 80 % band of an estimate, its calibration on cells hidden on purpose, and the grade."""
+"""The 80 % band of an estimate, and its calibration on cells hidden on purpose."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from etl.estimate.common.tree import Booleans, Floats, Integers
 from etl.estimate.us.problem import Problem
@@ -20,9 +19,6 @@ SIZES, LEVELS = 8, 3
 
 ENOUGH = 50
 """Held-out cells from which a stratum is calibrated."""
-
-WITHIN_B, WITHIN_C = 0.10, 0.35
-"""Half-width of the band over the estimate up to which a cell is graded B or C."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +82,3 @@ def band(problem: Problem, solution: Solution, calibration: Calibration) -> tupl
     low[free] = np.maximum(solution.value[free] - half, solution.low[free])
     high[free] = np.minimum(solution.value[free] + half, solution.high[free])
     return low, high
-
-
-def grades(
-    value: Floats, low: Floats, high: Floats, is_certain: Booleans, is_calibrated: Booleans
-) -> npt.NDArray[np.int8]:
-    """Positions in "ABCD": A printed or exact; else by the half-width of the band, C at best where not calibrated."""
-    half = (high - low) / 2
-    grade = np.where(half <= WITHIN_B * value, 1, np.where(half <= WITHIN_C * value, 2, 3))
-    grade = np.where(is_calibrated, grade, np.maximum(grade, 2))
-    return np.where(is_certain, 0, grade).astype(np.int8)

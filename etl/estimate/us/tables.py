@@ -8,17 +8,16 @@ from etl.columns import STATUSES
 from etl.contracts import contract
 from etl.estimate.common.bounds import TOLERANCE, UNBOUNDED, exact
 from etl.estimate.common.tree import Booleans, Floats, Integers, gaps
-from etl.estimate.us.bands import WITHIN_B, Calibration, band, grades, strata
+from etl.estimate.us.bands import Calibration, band, strata
 from etl.estimate.us.hierarchy import NOT_ALLOCATED, Lists
 from etl.estimate.us.missing_cells import HIDDEN, REMAINDER
 from etl.estimate.us.problem_from_rows import EstimationInput, sorted_codes
 from etl.estimate.us.solve import Solution
 from etl.sources import naics_codes
+from etl.uncertainty.grades import WITHIN_B, grade_of, known_bounds, spelled
 
 SCHEMES = ("us_nation", "us_state", "us_county")
 """Region schemes by level."""
-
-GRADES = "ABCD"
 
 DERIVED, BOUNDED, ESTIMATED = (STATUSES.index(name) for name in ("derived_exactly", "bounded", "estimated"))
 
@@ -80,7 +79,6 @@ def _difference_rows(table: pa.Table, posed: EstimationInput, solution: Solution
     )
     filled = {
         "employment": pa.array(missing[cell]),
-        "employment_low": pa.array(np.zeros(cell.size)),
         "employment_status": columns.constant("estimated", cell.size),
         "grade": columns.constant("D", cell.size),
     }
@@ -145,21 +143,23 @@ def _employment(
     printed = whole.column("employment").is_valid().to_numpy()
     is_exact = exact(solution.low, solution.high)[cell]
     value = np.where(is_exact, np.round(solution.low[cell], 6), solution.value[cell])
-    band_low, band_high = (end[cell] for end in band(problem, solution, calibration))
-    is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem)])[cell]
+    is_calibrated = (problem.is_published & calibration.is_calibrated[strata(problem)])[cell] & ~is_exact
+    ends = (end[cell] for end in band(problem, solution, calibration))
+    band_low, band_high = (np.where(is_calibrated, end, np.nan) for end in ends)
     is_bounded = (solution.high - solution.low)[cell] / 2 <= WITHIN_B * value
     status = np.where(is_exact, DERIVED, np.where(is_bounded, BOUNDED, ESTIMATED)).astype(np.int8)
     high = np.where(solution.high[cell] < UNBOUNDED / 10, solution.high[cell], np.nan)
-    grade = grades(value, band_low, band_high, is_exact, is_calibrated)
+    low, high = known_bounds(solution.low[cell], high)
+    grade = grade_of(value, (band_low, band_high), (low, high), is_exact)
     return {
         "employment": _over(whole, "employment", printed, value),
-        "employment_low": _over(whole, "employment_low", printed, solution.low[cell]),
+        "employment_low": _over(whole, "employment_low", printed, low),
         "employment_high": _over(whole, "employment_high", printed, high),
         "employment_band_low": pa.array(band_low, from_pandas=True),
         "employment_band_high": pa.array(band_high, from_pandas=True),
         "employment_status": _status_over(whole, "employment_status", printed, status),
         "is_band_calibrated": pa.array(is_calibrated, mask=is_exact),
-        "grade": pa.DictionaryArray.from_arrays(grade, pa.array(list(GRADES))),
+        "grade": spelled(grade),
     }
 
 
