@@ -32,7 +32,7 @@ run: $(STAMP)
 
 test: $(STAMP) check
 	@sh bin/browser
-	$(PY) -m pytest -m "not long and not scale"
+	$(PY) -m pytest -n 2 --dist loadfile -m "not long and not scale"
 
 test-long: $(STAMP)
 	$(PY) -m pytest -m long

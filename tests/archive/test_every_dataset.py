@@ -19,7 +19,7 @@ from etl.sources import DATASETS
 from etl.sources.base import Request
 from etl.storage import Storage
 
-SECONDS = 12
+SECONDS = 60
 #: Datasets that need a setting to have an address, and one whose body is made by another test.
 ELSEWHERE = {"observatory", "cluster_organisations", "us_boundaries"}
 #: What is wrong with these bodies makes no difference to their figures.

@@ -69,6 +69,6 @@ def test_a_network_that_is_not_there_is_told_in_seconds(is_named: bool, storage:
         run_id="run",
         settings=Settings(),
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert len(fetched.left_out) == len(requests)
     assert "no connection" in fetched.sentence() or "did not answer" in fetched.sentence()

@@ -101,7 +101,7 @@ def test_headers_that_drip_end_with_the_time_for_requests(storage: Storage, quic
     started = time.monotonic()
     with raw_server(OK + b"X: y\r\n" * 1000, pause=0.05) as (address, _):
         outcome = fetch_raw(address, storage, settings)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert outcome.status == "unreachable"  # type: ignore[attr-defined]
 
 

@@ -1,9 +1,8 @@
 """A county year goes through in a second: 600,000 leaves among 1.8 million cells."""
 
-import time
-
 import numpy as np
 import pyarrow as pa
+from yardstick import yardsticks
 
 from etl.columns import constant
 from etl.harmonise import harmonise
@@ -73,14 +72,10 @@ def county_year() -> pa.Table:
     )
 
 
-def test_a_county_year_takes_a_second() -> None:
+def test_a_county_year_takes_no_more_than_six_yardsticks() -> None:
+    """Six yardsticks are about a second where a yardstick takes 0.17 s."""
     cells = county_year()
     assert cells.num_rows > 1_700_000
-    harmonise(cells, 2016)  # reads the reference tables
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        result = harmonise(cells, 2016)
-        times.append(time.process_time() - start)
+    result = harmonise(cells, 2016)  # reads the reference tables
     assert result.region_cluster.num_rows > 200_000
-    assert min(times) < 1
+    assert yardsticks(lambda: harmonise(cells, 2016)) < 6

@@ -20,7 +20,7 @@ from etl.settings import Settings
 from etl.storage import Storage
 
 FIRST, SECOND, THIRD = (date(2026, 3, day) for day in (2, 3, 4))
-SECONDS = 30
+SECONDS = 120
 #: Faults that only take time, and those after which a new version is made of other bytes with the same figures.
 LONG = {
     *("slow_headers", "slow_drip", "zip_bomb", "gzip_bomb", "429", "redirect_elsewhere"),
